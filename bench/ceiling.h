@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_BENCH_CEILING_H
+#define REEVE_BENCH_CEILING_H
+
+#include "crowd.h"
+
+/*
+ * What the broker of the stage gives to two processes that do nothing but
+ * copy (hop.c): CHAT to dinbox to dlv, in streams of their own with the
+ * limits of the space's, so that the space does not notice.
+ */
+int	ceiling_make(struct stage *, struct error *);
+/* Copies a second into the last stream. */
+int	ceiling_run(struct stage *, const struct crowd *, unsigned members,
+	    unsigned messages, double *per_s, struct error *);
+
+#endif

@@ -1,0 +1,52 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_BENCH_STAGE_H
+#define REEVE_BENCH_STAGE_H
+
+#include <sys/types.h>
+
+#include "bus.h"
+#include "conf.h"
+#include "creds.h"
+#include "names.h"
+
+/*
+ * A space of the benchmark's own: made by `reeve init` below dir, with its
+ * own broker, run by reeved.  Programs are those of $REEVE_BINDIR, else those
+ * beside this one or one directory up.
+ *
+ * Everything returns 0, or -1 with *e.
+ */
+struct stage {
+	char		 dir[64];
+	char		 state[80];		/* <dir>/state */
+	char		 creds_path[80];	/* <dir>/bench.creds */
+	struct config	 config;
+	struct creds	 creds;		/* may do all that is done here */
+	struct bus	*bus;
+	pid_t		 reeved;
+};
+
+/* dir exists and is empty.  Returns when the lease says ready. */
+int	stage_open(struct stage *, const char *dir, struct error *);
+/* Stops reeved and waits for it; fine after a stage_open that failed. */
+void	stage_close(struct stage *);
+/* The end of what reeved and the roles logged, to stderr. */
+void	stage_show_log(const struct stage *);
+
+/* malloc'd path of one of our programs. */
+char	*stage_program(const char *name, struct error *);
+/* `reeve VERB ROLE`, which returns when it is done. */
+int	stage_role(struct stage *, const char *verb, const char *role,
+	    struct error *);
+/* The pid of a role, or of "reeved". */
+int	stage_pid(const struct stage *, const char *role, pid_t *,
+	    struct error *);
+
+/* Until a durable has nothing waiting and nothing unacknowledged. */
+int	stage_await_drained(struct stage *, const char *stream,
+	    const char *durable, struct error *);
+/* The same of fanout and reader. */
+int	stage_await_idle(struct stage *, struct error *);
+int	stage_purge(struct stage *, const char *stream, struct error *);
+
+#endif

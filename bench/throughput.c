@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+
+#include "ceiling.h"
+#include "gauge.h"
+#include "measure.h"
+
+static int
+empty(struct stage *s, struct error *e)
+{
+	static const enum stream_kind	kinds[] = { STREAM_CHAT,
+					    STREAM_INBOX, STREAM_DLV };
+	char				stream[STREAM_MAX];
+	size_t				i;
+
+	if (stage_await_idle(s, e) == -1)
+		return -1;
+	for (i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+		name_stream(stream, sizeof(stream), s->config.space,
+		    kinds[i]);
+		if (stage_purge(s, stream, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* Said while nobody copies; what is measured begins with fan-out. */
+static int
+space_run(struct stage *s, const struct crowd *c, unsigned members,
+    unsigned messages, double *per_s, struct error *e)
+{
+	char		prefix[SUBJECT_MAX], dlv[STREAM_MAX];
+	struct gauge	g;
+
+	name_stream(dlv, sizeof(dlv), s->config.space, STREAM_DLV);
+	snprintf(prefix, sizeof(prefix), "cotal.%s.chat", s->config.space);
+	if (stage_role(s, "stop", "fanout", e) == -1 ||
+	    gauge_init(&g, s->bus, dlv, e) == -1 ||
+	    crowd_post(c, s, prefix, members, messages, e) == -1 ||
+	    stage_role(s, "start", "fanout", e) == -1 ||
+	    gauge_rate(&g, (uint64_t)members * messages, per_s, e) == -1)
+		return -1;
+	return empty(s, e);
+}
+
+int
+measure_fanout(struct stage *s, const struct crowd *c, unsigned members,
+    unsigned messages, unsigned rounds, struct fanout_result *result,
+    struct error *e)
+{
+	double		copies[ROUNDS_MAX], ceiling[ROUNDS_MAX];
+	unsigned	i;
+
+	if (empty(s, e) == -1)
+		return -1;
+	for (i = 0; i < rounds; i++)
+		if (ceiling_run(s, c, members, messages, &ceiling[i], e) == -1
+		    || space_run(s, c, members, messages, &copies[i], e) == -1)
+			return -1;
+	result->copies_per_s = quantile(copies, rounds, 0.5);
+	result->ceiling_per_s = quantile(ceiling, rounds, 0.5);
+	return 0;
+}

@@ -1,0 +1,27 @@
+/* SPDX-License-Identifier: ISC */
+#include "bucket.h"
+
+#define READ_MS	5000
+
+int
+bucket_read(struct bus *b, const char *space, enum bucket_kind kind,
+    const char *key, bool anew, const struct watch_ops *ops, void *table,
+    struct watch **w, struct error *e)
+{
+	*w = table == NULL ? NULL : watch_new(space, kind, key, ops, table);
+	if (*w == NULL)
+		return error_set(e, EX_OSERR, "out of memory");
+	if (anew)
+		watch_name_anew(*w);
+	if (watch_bind(*w, b, e) == -1)
+		return -1;
+	return watch_wait(b, w, 1, READ_MS, e);
+}
+
+void
+bucket_done(struct watch *w)
+{
+	if (w != NULL)
+		watch_unbind(w);
+	watch_free(w);
+}

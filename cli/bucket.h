@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_BUCKET_H
+#define REEVE_BUCKET_H
+
+#include "watch.h"
+
+/*
+ * A bucket, or one key of it, read once into a table.  anew: for credentials
+ * that may not delete consumers (watch_name_anew).  0, or -1 with *e.  *w
+ * feeds the table until the bus is closed: bucket_done after bus_close, also
+ * after an error.
+ */
+int	bucket_read(struct bus *, const char *space, enum bucket_kind,
+	    const char *key, bool anew, const struct watch_ops *,
+	    void *table, struct watch **w, struct error *);
+/* NULL is fine.  Resets the table. */
+void	bucket_done(struct watch *);
+
+#endif

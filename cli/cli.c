@@ -1,0 +1,134 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli.h"
+#include "names.h"
+
+#define MINT_TTL_S	300
+
+int
+cli_fail(const struct error *e)
+{
+	fprintf(stderr, "reeve: %s\n", e->text);
+	return e->code > 0 ? e->code : EX_SOFTWARE;
+}
+
+bool
+cli_color(FILE *f)
+{
+	const char	*no = getenv("NO_COLOR"), *term = getenv("TERM");
+
+	return isatty(fileno(f)) && (no == NULL || no[0] == '\0') &&
+	    term != NULL && strcmp(term, "dumb") != 0;
+}
+
+int
+cli_load(struct cli *c, struct error *e)
+{
+	char	*state;
+	int	 r;
+
+	if (c->loaded)
+		return 0;
+	if ((state = config_state_dir(c->state_opt, e)) == NULL)
+		return -1;
+	r = config_load(&c->config, state, e);
+	free(state);
+	c->loaded = r == 0;
+	return r;
+}
+
+void
+cli_free(struct cli *c)
+{
+	if (c->loaded)
+		config_free(&c->config);
+	c->loaded = false;
+}
+
+int
+cli_trust(struct cli *c, struct trust *t, struct error *e)
+{
+	char	*path = config_path(&c->config, "trust/auth.json");
+	int	 r;
+
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "trust");
+	r = trust_load(t, path, e);
+	free(path);
+	return r;
+}
+
+static int
+connect_with(struct cli *c, const char *name, const struct creds *creds,
+    struct bus **b, struct error *e)
+{
+	struct bus_conf	conf = { .servers = c->config.servers,
+			    .creds = creds, .name = name };
+
+	return bus_open(b, &conf, e);
+}
+
+int
+cli_connect(struct cli *c, enum profile profile, struct scope *scope,
+    struct creds *creds, struct bus **b, struct error *e)
+{
+	struct scope	empty;
+	struct trust	trust;
+	char		name[64];
+	int		r;
+
+	memset(creds, 0, sizeof(*creds));
+	memset(&empty, 0, sizeof(empty));
+	if (cli_load(c, e) == -1 || cli_trust(c, &trust, e) == -1)
+		return -1;
+	empty.space = c->config.space;
+	r = trust_mint(&trust, profile, scope == NULL ? &empty : scope,
+	    MINT_TTL_S, creds, e);
+	trust_wipe(&trust);
+	if (r == -1)
+		return -1;
+	snprintf(name, sizeof(name), "reeve %s", profile_name(profile));
+	if ((r = connect_with(c, name, creds, b, e)) == -1)
+		creds_wipe(creds);
+	return r;
+}
+
+char *
+cli_agent_path(struct cli *c, const char *name, const char *ext)
+{
+	return config_path(&c->config, "agents/%s.%s", name, ext);
+}
+
+int
+cli_connect_agent(struct cli *c, const char *name, const char *file,
+    struct creds *creds, struct bus **b, struct error *e)
+{
+	char	*path;
+	int	 r;
+
+	memset(creds, 0, sizeof(*creds));
+	if (cli_load(c, e) == -1)
+		return -1;
+	if (file == NULL && !name_is_token(name))
+		return error_set(e, EX_USAGE, "\"%s\" is not the name of an "
+		    "agent: letters, digits, _ and -", name);
+	path = file != NULL ? strdup(file) : cli_agent_path(c, name, "creds");
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "creds");
+	if (file == NULL && access(path, F_OK) == -1)
+		r = error_set(e, EX_NOINPUT, "no agent \"%s\" here: `reeve "
+		    "onboard %s` makes one", name, name);
+	else
+		r = creds_load(creds, path, e);
+	free(path);
+	if (r == -1)
+		return -1;
+	if ((r = connect_with(c, name != NULL ? name : "agent", creds, b, e))
+	    == -1)
+		creds_wipe(creds);
+	return r;
+}

@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: ISC */
+
+/* reeve init: makes a state directory and a space. */
+#include <sys/stat.h>
+
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "names.h"
+#include "setup.h"
+
+struct init_opts {
+	const char	*space, *server, *listen, *import, *fanout_from;
+	int64_t		 lease_ttl_ms, dedup_ms, replicas;
+};
+
+#define O(m)	offsetof(struct init_opts, m)
+static const struct opt opts[] = {
+	{ "space", OPT_STRING, O(space), "NAME", "of the space (main)" },
+	{ "server", OPT_STRING, O(server), "URL",
+	    "a broker that runs, instead of one of our own" },
+	{ "listen", OPT_STRING, O(listen), "HOST:PORT",
+	    "of our own broker (127.0.0.1:4222)" },
+	{ "import-trust", OPT_STRING, O(import), "FILE",
+	    "the trust file of a running space" },
+	{ "lease-ttl", OPT_DURATION, O(lease_ttl_ms), "DURATION",
+	    "after which another host may take over (30s)" },
+	{ "dedup-window", OPT_DURATION, O(dedup_ms), "DURATION",
+	    "for which message ids are remembered (2h)" },
+	{ "replicas", OPT_NUMBER, O(replicas), "N",
+	    "of each stream, in a cluster (1)" },
+	{ "fanout-from", OPT_STRING, O(fanout_from), "SEQ|first|new",
+	    "where a lost fanout durable begins anew" },
+	OPT_END };
+#undef O
+
+/* --- settings ----------------------------------------------------------------- */
+
+static int
+set_string(char **where, const char *value, struct error *e)
+{
+	free(*where);
+	*where = strdup(value);
+	return *where == NULL ? error_errno(e, EX_OSERR, "settings") : 0;
+}
+
+static int
+set_listen(struct config *c, const char *listen, struct error *e)
+{
+	const char	*colon = strrchr(listen, ':');
+	char		*end = NULL;
+	long		 port = colon == NULL ? 0 :
+			    strtol(colon + 1, &end, 10);
+	char		 url[300];
+
+	if (colon == NULL || colon == listen || port < 1 || port > 65535 ||
+	    *end != '\0' || strchr(listen, ':') != colon)
+		return error_set(e, EX_USAGE, "--listen: expected NAME:PORT or"
+		    " an IPv4 ADDRESS:PORT, not \"%s\"", listen);
+	free(c->listen_host);
+	if ((c->listen_host = strndup(listen, (size_t)(colon - listen))) ==
+	    NULL)
+		return error_errno(e, EX_OSERR, "settings");
+	c->listen_port = (int)port;
+	c->embedded = true;
+	/* Ours is reached here, wherever else it listens. */
+	snprintf(url, sizeof(url), "nats://%s:%ld",
+	    strcmp(c->listen_host, "0.0.0.0") == 0 ? DEFAULT_HOST :
+	    c->listen_host, port);
+	return set_string(&c->servers, url, e);
+}
+
+static int
+settings_from(struct config *c, const struct init_opts *o, struct error *e)
+{
+	const char	*space = o->space == NULL ? "main" : o->space;
+
+	if (!name_is_token(space))
+		return error_set(e, EX_USAGE, "--space: expected letters, "
+		    "digits, _ and -, not \"%s\"", space);
+	if (o->server != NULL && o->listen != NULL)
+		return error_set(e, EX_USAGE, "--server is a broker of "
+		    "somebody else's, --listen our own: give one of them");
+	if (o->fanout_from != NULL && strcmp(o->fanout_from, "new") != 0 &&
+	    strcmp(o->fanout_from, "first") != 0 &&
+	    (strspn(o->fanout_from, "0123456789") != strlen(o->fanout_from)
+	    || strtoull(o->fanout_from, NULL, 10) == 0))
+		return error_set(e, EX_USAGE, "--fanout-from: expected a "
+		    "sequence, first or new, not \"%s\"", o->fanout_from);
+	if (set_string(&c->space, space, e) == -1)
+		return -1;
+	if (o->lease_ttl_ms != 0)
+		c->lease_ttl_ms = o->lease_ttl_ms;
+	if (o->dedup_ms != 0)
+		c->dedup_window_ms = o->dedup_ms;
+	if (o->replicas != 0)
+		c->replicas = (int)o->replicas;
+	if (o->server != NULL) {
+		if (set_string(&c->servers, o->server, e) == -1)
+			return -1;
+	} else if (set_listen(c, o->listen != NULL ? o->listen :
+	    DEFAULT_HOST ":4222", e) == -1)
+		return -1;
+	/* What is written must be what is read. */
+	return config_check(c, e);
+}
+
+/* What is given again must be what is there. */
+static int
+same_settings(const struct config *c, const struct config *want,
+    const struct init_opts *o, const char *state, struct error *e)
+{
+	const char	*which = NULL;
+
+	if (o->space != NULL && strcmp(c->space, want->space) != 0)
+		which = "--space";
+	else if ((o->server != NULL || o->listen != NULL) &&
+	    strcmp(c->servers, want->servers) != 0)
+		which = o->server != NULL ? "--server" : "--listen";
+	else if (o->lease_ttl_ms != 0 && c->lease_ttl_ms !=
+	    want->lease_ttl_ms)
+		which = "--lease-ttl";
+	else if (o->dedup_ms != 0 && c->dedup_window_ms !=
+	    want->dedup_window_ms)
+		which = "--dedup-window";
+	else if (o->replicas != 0 && c->replicas != want->replicas)
+		which = "--replicas";
+	if (which == NULL)
+		return 0;
+	return error_set(e, EX_CONFIG, "%s differs from what %s/reeve.conf "
+	    "says; it is not changed by init", which, state);
+}
+
+static int
+first_settings(struct setup *s, struct config *want, struct error *e)
+{
+	char	*path = config_path(want, "reeve.conf");
+	char	*text = config_text(want);
+	int	 r = -1;
+
+	if (path == NULL || text == NULL)
+		error_errno(e, EX_OSERR, "reeve.conf");
+	else if (dir_make(want->state, 0700, e) == 0 &&
+	    (r = file_write_private(path, text, 0644, e)) == 0)
+		setup_say(s, "wrote %s", path);
+	free(text);
+	free(path);
+	return r;
+}
+
+static int
+settle_config(struct cli *cli, struct setup *s, const struct init_opts *o,
+    struct error *e)
+{
+	struct config	 want;
+	char		*state = config_state_dir(cli->state_opt, e), *path;
+	int		 r;
+
+	if (state == NULL)
+		return -1;
+	if (config_init(&want, state, e) == -1) {
+		free(state);
+		return -1;
+	}
+	r = settings_from(&want, o, e);
+	path = config_path(&want, "reeve.conf");
+	if (r == 0 && path != NULL && access(path, F_OK) == 0) {
+		if ((r = config_load(&cli->config, state, e)) == 0) {
+			cli->loaded = true;
+			r = same_settings(&cli->config, &want, o, state, e);
+		}
+	} else if (r == 0 && (r = first_settings(s, &want, e)) == 0 &&
+	    (r = config_load(&cli->config, state, e)) == 0)
+		cli->loaded = true;
+	free(path);
+	config_free(&want);
+	free(state);
+	s->config = &cli->config;
+	return r;
+}
+
+/* --- running --------------------------------------------------------------------- */
+
+static int
+setup_host(struct setup *s, struct error *e)
+{
+	int	r = host_create(s->config, e);
+
+	if (r == 1)
+		setup_say(s, "named this host");
+	return r == -1 ? -1 : 0;
+}
+
+static int
+init_run(struct cli *cli, const struct init_opts *o, bool quiet,
+    unsigned *changes, struct error *e)
+{
+	struct setup	s;
+	int		r;
+
+	memset(&s, 0, sizeof(s));
+	s.quiet = quiet;
+	s.fanout_from = o->fanout_from;
+	r = settle_config(cli, &s, o, e);
+	if (r == 0)
+		r = setup_host(&s, e);
+	if (r == 0)
+		r = setup_trust(&s, o->import, e);
+	if (r == 0)
+		r = setup_creds(&s, e);
+	if (r == 0)
+		r = setup_broker(&s, e);
+	if (r == 0)
+		r = setup_space(&s, e);
+	if (r == 0)
+		r = setup_services(&s, e);
+	trust_wipe(&s.trust);
+	*changes = s.changes;
+	return r;
+}
+
+int
+setup_default(struct cli *cli, struct error *e)
+{
+	struct init_opts	o;
+	unsigned		changes;
+
+	memset(&o, 0, sizeof(o));
+	return init_run(cli, &o, false, &changes, e);
+}
+
+static int
+run(struct cli *cli, void *arg, int argc, char **argv)
+{
+	struct error	e;
+	unsigned	changes;
+
+	(void)argc;
+	(void)argv;
+	if (init_run(cli, arg, false, &changes, &e) == -1)
+		return cli_fail(&e);
+	if (changes == 0)
+		printf("nothing to do: space %s is set up in %s\n",
+		    cli->config.space, cli->config.state);
+	else
+		printf("space %s is set up in %s; start it with `reeve up`\n",
+		    cli->config.space, cli->config.state);
+	return EX_OK;
+}
+
+const struct command cmd_init = {
+	.name = "init", .args = "",
+	.summary = "make a state directory, a space and its roles",
+	.more = "Makes trust, configuration, streams and buckets, the roles'"
+	    " credentials and\nservice directories.  A second run changes "
+	    "nothing and says so.",
+	.opts = opts, .opts_size = sizeof(struct init_opts),
+	.min_args = 0, .max_args = 0, .run = run };

@@ -1,0 +1,37 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_SERVICES_H
+#define REEVE_SERVICES_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "conf.h"
+#include "strlist.h"
+
+/*
+ * The supervisor as its files show it (reeve-service(5)): the same whoever
+ * supervises, reeved, runsv or s6.
+ */
+struct service_status {
+	bool	 supervised;	/* somebody holds supervise/ok */
+	char	 state[16];	/* down, up, ready, finish, backoff */
+	char	 want[16];	/* up, down, once */
+	long	 pid;		/* 0: none */
+	int64_t	 since_ms;	/* epoch */
+	long	 starts;	/* -1: the supervisor does not say */
+	long	 last_exit, last_signal;
+};
+
+/* Names of the service directories, sorted. */
+int	services_list(const struct config *, struct strlist *, struct error *);
+/* EX_NOINPUT: there is no such service. */
+int	service_status(const struct config *, const char *name,
+	    struct service_status *, struct error *);
+/* Write command bytes to supervise/control. EX_UNAVAILABLE: nobody
+ * supervises it. */
+int	service_command(const struct config *, const char *name,
+	    const char *bytes, struct error *);
+/* The pid that holds reeved.lock; 0: reeved does not run. */
+long	reeved_pid(const struct config *);
+
+#endif

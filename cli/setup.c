@@ -1,0 +1,392 @@
+/* SPDX-License-Identifier: ISC */
+#include <sys/stat.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "json.h"
+#include "setup.h"
+
+const char *const setup_roles[] = { "lease", "fanout", "reader", "control",
+	NULL };
+
+static const enum profile role_profiles[] = { PROFILE_LEASE, PROFILE_FANOUT,
+	PROFILE_READER, PROFILE_CONTROL };
+
+void
+setup_say(struct setup *s, const char *fmt, ...)
+{
+	va_list	ap;
+
+	s->changes++;
+	if (s->quiet)
+		return;
+	va_start(ap, fmt);
+	vprintf(fmt, ap);
+	va_end(ap);
+	putchar('\n');
+}
+
+/* --- programs ---------------------------------------------------------------- */
+
+/* The directory that this program is in, when another of ours is there. */
+static char *
+beside_us(const char *name)
+{
+	char	self[PATH_MAX], *slash, *path = NULL;
+	ssize_t	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		return NULL;
+	self[n] = '\0';
+	if ((slash = strrchr(self, '/')) == NULL)
+		return NULL;
+	*slash = '\0';
+	if (asprintf(&path, "%s/%s", self, name) == -1)
+		return NULL;
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+char *
+setup_program(const char *name, struct error *e)
+{
+	const char	*dir = strcmp(name, "reeved") == 0 ? SBINDIR :
+			    PKGLIBEXECDIR;
+	char		*path = beside_us(name);
+
+	if (path != NULL)
+		return path;
+	if (asprintf(&path, "%s/%s", dir, name) == -1) {
+		error_errno(e, EX_OSERR, "%s", name);
+		return NULL;
+	}
+	if (access(path, X_OK) == 0)
+		return path;
+	error_errno(e, EX_UNAVAILABLE, "%s", path);
+	free(path);
+	return NULL;
+}
+
+static char *
+in_directory(const char *dir, size_t len, const char *name)
+{
+	char	*path = NULL;
+
+	if (asprintf(&path, "%.*s/%s", (int)len, dir, name) == -1)
+		return NULL;
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+char *
+setup_nats_server(struct error *e)
+{
+	const char	*given = getenv("REEVE_NATS_SERVER");
+	const char	*dirs = getenv("PATH"), *p;
+	char		*path = NULL;
+
+	if (given != NULL && given[0] != '\0')
+		return strdup(given);
+	for (p = dirs; path == NULL && p != NULL && *p != '\0';
+	    p += *p == ':') {
+		path = in_directory(p, strcspn(p, ":"), "nats-server");
+		p += strcspn(p, ":");
+	}
+	/* Debian's is in sbin, which a user's PATH may lack. */
+	if (path == NULL)
+		path = in_directory("/usr/sbin", 9, "nats-server");
+	if (path == NULL)
+		error_set(e, EX_UNAVAILABLE, "nats-server is not installed: "
+		    "`apt-get install nats-server`, or give --server URL of "
+		    "a broker that runs");
+	return path;
+}
+
+/* --- trust and credentials ------------------------------------------------------- */
+
+static int
+import_trust(struct setup *s, const char *import, const char *path,
+    struct error *e)
+{
+	if (trust_load(&s->trust, import, e) == -1)
+		return -1;
+	if (strcmp(s->trust.space, s->config->space) != 0)
+		return error_set(e, EX_CONFIG, "%s is of space \"%s\", not "
+		    "\"%s\": give --space %s", import, s->trust.space,
+		    s->config->space, s->trust.space);
+	if (trust_save(&s->trust, path, e) == -1)
+		return -1;
+	setup_say(s, "imported the trust of space %s", s->config->space);
+	return 0;
+}
+
+static int
+check_trust(struct setup *s, const char *import, const char *path,
+    struct error *e)
+{
+	struct trust	other;
+	int		r = 0;
+
+	if (trust_load(&s->trust, path, e) == -1)
+		return -1;
+	if (strcmp(s->trust.space, s->config->space) != 0)
+		return error_set(e, EX_CONFIG, "%s is of space \"%s\"", path,
+		    s->trust.space);
+	if (import == NULL)
+		return 0;
+	if (trust_load(&other, import, e) == -1)
+		return -1;
+	if (strcmp(other.account_pub, s->trust.account_pub) != 0)
+		r = error_set(e, EX_CONFIG, "%s is there already and is of "
+		    "another account than %s", path, import);
+	trust_wipe(&other);
+	return r;
+}
+
+int
+setup_trust(struct setup *s, const char *import, struct error *e)
+{
+	char	*path = config_path(s->config, "trust/auth.json");
+	int	 r;
+
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "trust");
+	if (access(path, F_OK) == 0)
+		r = check_trust(s, import, path, e);
+	else if (import != NULL)
+		r = import_trust(s, import, path, e);
+	else {
+		r = trust_new(&s->trust, s->config->space, e);
+		if (r == 0 && (r = trust_save(&s->trust, path, e)) == 0)
+			setup_say(s, "made the trust of space %s",
+			    s->config->space);
+	}
+	free(path);
+	return r;
+}
+
+/* Another version may grant a role other things: the same key, a new JWT. */
+static int
+renew_role(struct setup *s, size_t i, struct scope *scope, struct creds *c,
+    const char *path, struct error *e)
+{
+	struct creds	 fresh;
+	cJSON		*was, *is;
+	bool		 same;
+	int		 r;
+
+	memset(&fresh, 0, sizeof(fresh));
+	fresh.key = c->key;
+	if (trust_mint(&s->trust, role_profiles[i], scope, 0, &fresh, e) ==
+	    -1) {
+		creds_wipe(&fresh);
+		return -1;
+	}
+	was = jwt_decode(c->jwt, NULL);
+	is = jwt_decode(fresh.jwt, NULL);
+	same = cJSON_Compare(json_get(was, "nats"), json_get(is, "nats"),
+	    true);
+	cJSON_Delete(was);
+	cJSON_Delete(is);
+	r = same ? 0 : creds_save(&fresh, path, e);
+	if (!same && r == 0)
+		setup_say(s, "renewed the credential of %s: it grants other "
+		    "things now", setup_roles[i]);
+	creds_wipe(&fresh);
+	return r;
+}
+
+static int
+mint_role(struct setup *s, size_t i, struct error *e)
+{
+	char		*path = config_path(s->config, "creds/%s-0.creds",
+			    setup_roles[i]);
+	struct scope	 scope = { .space = s->config->space, .shards = 1 };
+	struct creds	 c;
+	int		 r;
+
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "creds");
+	memset(&c, 0, sizeof(c));
+	if (access(path, F_OK) == 0) {
+		if ((r = creds_load(&c, path, e)) == 0)
+			r = renew_role(s, i, &scope, &c, path, e);
+	} else if ((r = trust_mint(&s->trust, role_profiles[i], &scope, 0, &c,
+	    e)) == 0 && (r = creds_save(&c, path, e)) == 0)
+		setup_say(s, "made the credential of %s", setup_roles[i]);
+	creds_wipe(&c);
+	free(path);
+	return r;
+}
+
+int
+setup_creds(struct setup *s, struct error *e)
+{
+	size_t	i;
+
+	for (i = 0; setup_roles[i] != NULL; i++)
+		if (mint_role(s, i, e) == -1)
+			return -1;
+	return 0;
+}
+
+/* --- files -------------------------------------------------------------------------- */
+
+/* Write path unless it says so already. */
+static int
+write_file(struct setup *s, const char *path, const char *text, mode_t mode,
+    struct error *e)
+{
+	char	*was = NULL;
+	int	 r = 0;
+
+	if (access(path, F_OK) == 0 &&
+	    (was = file_read(path, 1024 * 1024, NULL, e)) == NULL)
+		return -1;
+	if (was == NULL || strcmp(was, text) != 0) {
+		if (dir_make_parent(path, 0700, e) == -1 ||
+		    (r = file_write_private(path, text, mode, e)) == -1)
+			r = -1;
+		else
+			setup_say(s, "wrote %s", path);
+	}
+	free(was);
+	return r;
+}
+
+int
+setup_broker(struct setup *s, struct error *e)
+{
+	char			*path, *store, *text = NULL;
+	struct server_conf	 conf = { .host = s->config->listen_host,
+				    .port = s->config->listen_port };
+	int			 r = -1;
+
+	if (!s->config->embedded)
+		return 0;
+	path = config_path(s->config, "broker/nats.conf");
+	store = config_path(s->config, "broker/data");
+	conf.store_dir = store;
+	if (path == NULL || store == NULL)
+		error_errno(e, EX_OSERR, "broker");
+	else if ((text = trust_server_conf(&s->trust, &conf, e)) != NULL &&
+	    dir_make(store, 0700, e) == 0)
+		r = write_file(s, path, text, 0600, e);
+	free(text);
+	free(store);
+	free(path);
+	return r;
+}
+
+/* s in single quotes for sh; malloc'd. */
+static char *
+sh_quote(const char *s)
+{
+	char	*out = malloc(strlen(s) * 4 + 3), *p = out;
+
+	if (out == NULL)
+		return NULL;
+	*p++ = '\'';
+	for (; *s != '\0'; s++)
+		if (*s == '\'')
+			p = stpcpy(p, "'\\''");
+		else
+			*p++ = *s;
+	*p++ = '\'';
+	*p = '\0';
+	return out;
+}
+
+static int
+write_service(struct setup *s, const char *name, const char *exec,
+    bool notify, struct error *e)
+{
+	char	*run = config_path(s->config, "service/%s/run", name);
+	char	*fd = config_path(s->config, "service/%s/notification-fd",
+		    name);
+	char	*text = NULL;
+	int	 r = -1;
+
+	if (run == NULL || fd == NULL || asprintf(&text,
+	    "#!/bin/sh\n"
+	    "# Made by reeve init; see reeve-service(5).\n"
+	    "exec %s\n", exec) == -1)
+		error_errno(e, EX_OSERR, "%s", name);
+	/* run last: with it the service exists. */
+	else if (!notify || write_file(s, fd, "3\n", 0644, e) == 0)
+		r = write_file(s, run, text, 0755, e);
+	free(text);
+	free(fd);
+	free(run);
+	return r;
+}
+
+static int
+role_service(struct setup *s, const char *role, struct error *e)
+{
+	char	 name[64], *path, *program = NULL, *state = NULL;
+	char	*exec = NULL;
+	int	 r = -1;
+
+	snprintf(name, sizeof(name), "reeve-%s", role);
+	if ((path = setup_program(name, e)) == NULL)
+		return -1;
+	program = sh_quote(path);
+	state = sh_quote(s->config->state);
+	if (program == NULL || state == NULL || asprintf(&exec,
+	    "%s --state %s --shard 0 --notify-fd 3", program, state) == -1)
+		error_errno(e, EX_OSERR, "%s", role);
+	else
+		r = write_service(s, role, exec, true, e);
+	free(exec);
+	free(state);
+	free(program);
+	free(path);
+	return r;
+}
+
+static int
+broker_service(struct setup *s, struct error *e)
+{
+	char	*conf = config_path(s->config, "broker/nats.conf");
+	char	*server, *q_server = NULL, *q_conf = NULL, *exec = NULL;
+	int	 r = -1;
+
+	if ((server = setup_nats_server(e)) != NULL && conf != NULL &&
+	    (q_server = sh_quote(server)) != NULL &&
+	    (q_conf = sh_quote(conf)) != NULL &&
+	    asprintf(&exec, "%s -c %s", q_server, q_conf) != -1)
+		r = write_service(s, "broker", exec, false, e);
+	else if (server != NULL)
+		error_errno(e, EX_OSERR, "broker");
+	free(exec);
+	free(q_conf);
+	free(q_server);
+	free(server);
+	free(conf);
+	return r;
+}
+
+int
+setup_services(struct setup *s, struct error *e)
+{
+	size_t	i;
+
+	if (s->config->embedded && broker_service(s, e) == -1)
+		return -1;
+	for (i = 0; setup_roles[i] != NULL; i++)
+		if (role_service(s, setup_roles[i], e) == -1)
+			return -1;
+	return 0;
+}

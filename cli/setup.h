@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_SETUP_H
+#define REEVE_SETUP_H
+
+#include "cli.h"
+
+/*
+ * The parts of `reeve init`.  Each makes what is missing and counts it; what
+ * is there as it should be is left alone, so a second run changes nothing.
+ * -1 with *e.
+ */
+struct setup {
+	struct config	*config;
+	struct trust	 trust;
+	const char	*fanout_from;	/* first, new, a sequence; or NULL */
+	unsigned	 changes;
+	bool		 quiet;
+};
+
+/* A line for the person about something that was made. */
+void	setup_say(struct setup *, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+
+/* The directory: modes, host id, trust, credentials of the roles. */
+int	setup_trust(struct setup *, const char *import, struct error *);
+int	setup_creds(struct setup *, struct error *);
+/* The embedded broker's configuration file. */
+int	setup_broker(struct setup *, struct error *);
+/* The service directories (reeve-service(5)). */
+int	setup_services(struct setup *, struct error *);
+/* On the broker: streams, buckets, the workers' durables.  Starts the
+ * embedded one for as long as it takes when nobody answers. */
+int	setup_space(struct setup *, struct error *);
+
+/* malloc'd path of a program of ours: beside this one in a build tree, else
+ * where it is installed. */
+char	*setup_program(const char *name, struct error *);
+/* malloc'd path of nats-server: $REEVE_NATS_SERVER, else in PATH or sbin. */
+char	*setup_nats_server(struct error *);
+
+/* `reeve init` with no options, as `reeve up` does it. */
+int	setup_default(struct cli *, struct error *);
+
+extern const char *const setup_roles[];		/* NULL-terminated */
+
+#endif

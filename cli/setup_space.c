@@ -1,0 +1,362 @@
+/* SPDX-License-Identifier: ISC */
+
+/* What `reeve init` makes on the broker. */
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netdb.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "channels.h"
+#include "clock.h"
+#include "jetstream.h"
+#include "json.h"
+#include "records.h"
+#include "setup.h"
+#include "space.h"
+
+#define BROKER_START_MS	10000
+#define SETUP_TTL_S	300
+#define REPLICAS_VERSION "2.9.22"
+
+/* --- streams and buckets ------------------------------------------------------- */
+
+static int
+make_stream(struct setup *s, struct bus *b, cJSON *config, struct error *e)
+{
+	const cJSON	*name = json_get(config, "name");
+	int		 r;
+
+	if (config == NULL)
+		return error_errno(e, EX_OSERR, "stream");
+	r = js_stream_create(b, config, e);
+	if (r == 1)
+		setup_say(s, "made %s", name->valuestring);
+	else if (r == -1 && e->api == JS_STREAM_IN_USE) {
+		fprintf(stderr, "reeve: %s is there with other settings; "
+		    "they are kept\n", name->valuestring);
+		r = 0;
+	}
+	cJSON_Delete(config);
+	return r == -1 ? -1 : 0;
+}
+
+static int
+make_streams(struct setup *s, struct bus *b, struct error *e)
+{
+	unsigned	i;
+
+	for (i = 0; i < N_STREAMS; i++)
+		if (make_stream(s, b, space_stream(s->config,
+		    (enum stream_kind)i), e) == -1)
+			return -1;
+	for (i = 0; i < N_BUCKETS; i++)
+		if (make_stream(s, b, space_bucket(s->config,
+		    (enum bucket_kind)i), e) == -1)
+			return -1;
+	return 0;
+}
+
+/* Set-up says what a channel is that nobody has said anything of. */
+static int
+make_defaults(struct setup *s, struct bus *b, struct error *e)
+{
+	char			 stream[STREAM_MAX], subject[SUBJECT_MAX];
+	struct js_message	 m;
+	struct channel_config	 config;
+	struct bus_pub		 p = { .subject = subject, .expect = true };
+	char			*body = NULL;
+	int			 found, r = -1;
+
+	memset(&config, 0, sizeof(config));
+	config.replay_window_ms = -1;
+	name_bucket_stream(stream, sizeof(stream), s->config->space,
+	    BUCKET_CHANNELS);
+	name_bucket_key(subject, sizeof(subject), s->config->space,
+	    BUCKET_CHANNELS, CHANNEL_DEFAULTS_KEY);
+	found = js_get(b, stream, JS_LAST_BY_SUBJECT, 0, subject, &m, e);
+	if (found == -1)
+		return -1;
+	if (found == 1) {
+		p.expect_seq = m.seq;
+		if (!m.deleted && channel_config_read(&config, m.data, m.len,
+		    e) == -1)
+			goto out;
+	}
+	if (config.delivery_class != CLASS_UNSET) {
+		r = 0;
+		goto out;
+	}
+	config.delivery_class = CLASS_DURABLE;
+	body = channel_config_write(&config, found == 1 && !m.deleted ?
+	    m.data : NULL, found == 1 ? m.len : 0);
+	if (body == NULL) {
+		error_errno(e, EX_OSERR, "defaults");
+		goto out;
+	}
+	p.data = body;
+	p.len = strlen(body);
+	if ((r = js_publish(b, &p, NULL, NULL, e)) == 0)
+		setup_say(s, "channels are durable by default");
+out:
+	free(body);
+	channel_config_free(&config);
+	if (found == 1)
+		js_message_free(&m);
+	return r;
+}
+
+/* --- durables --------------------------------------------------------------------- */
+
+/* 1: there; 0: not; -1: *e. */
+static int
+durable_exists(struct bus *b, const char *stream, const char *name,
+    struct error *e)
+{
+	struct js_consumer	c;
+
+	if (js_consumer_info(b, stream, name, &c, e) == -1)
+		return e->api == JS_NO_CONSUMER ? 0 : -1;
+	js_consumer_free(&c);
+	return 1;
+}
+
+/* Where a fan-out is to begin, said or safe: with members there is no safe
+ * guess. */
+static int
+begin_fanout(struct setup *s, struct bus *b, cJSON *config, struct error *e)
+{
+	char			 stream[STREAM_MAX];
+	struct js_stream	 members;
+	unsigned long long	 seq;
+
+	name_bucket_stream(stream, sizeof(stream), s->config->space,
+	    BUCKET_MEMBERS);
+	if (js_stream_info(b, stream, &members, e) == -1)
+		return -1;
+	if (s->fanout_from == NULL) {
+		if (members.messages == 0)
+			return 0;
+		return error_set(e, EX_CONFIG, "the durable fanout is missing"
+		    " but there are members: say where it is to begin with "
+		    "--fanout-from SEQ (of the chat stream), first (all that "
+		    "is kept is delivered, some of it perhaps twice) or new "
+		    "(what was said since it went is lost)");
+	}
+	if (strcmp(s->fanout_from, "new") == 0)
+		return 0;
+	cJSON_DeleteItemFromObjectCaseSensitive(config, "deliver_policy");
+	if (strcmp(s->fanout_from, "first") == 0) {
+		cJSON_AddStringToObject(config, "deliver_policy", "all");
+		return 0;
+	}
+	seq = strtoull(s->fanout_from, NULL, 10);
+	cJSON_AddStringToObject(config, "deliver_policy",
+	    "by_start_sequence");
+	cJSON_AddNumberToObject(config, "opt_start_seq", (double)seq);
+	return 0;
+}
+
+static int
+make_durable(struct setup *s, struct bus *b, enum stream_kind kind,
+    cJSON *config, struct error *e)
+{
+	char		 stream[STREAM_MAX];
+	const char	*name = json_get(config, "name")->valuestring;
+	int		 r;
+
+	name_stream(stream, sizeof(stream), s->config->space, kind);
+	if ((r = durable_exists(b, stream, name, e)) == 0) {
+		if (kind == STREAM_CHAT)
+			r = begin_fanout(s, b, config, e);
+		if (r == 0)
+			r = js_consumer_create(b, stream, name, config, NULL,
+			    e);
+		if (r == 0)
+			setup_say(s, "made the durable %s of %s", name,
+			    stream);
+	}
+	cJSON_Delete(config);
+	return r == -1 ? -1 : 0;
+}
+
+static int
+make_all(struct setup *s, struct bus *b, struct error *e)
+{
+	if (make_streams(s, b, e) == -1 || make_defaults(s, b, e) == -1)
+		return -1;
+	if (make_durable(s, b, STREAM_CHAT, space_fanout(s->config->space, 0,
+	    1), e) == -1)
+		return -1;
+	return make_durable(s, b, STREAM_INBOX, space_reader(s->config->space,
+	    0, 1), e);
+}
+
+/* --- the broker's version ------------------------------------------------------------ */
+
+/* The first line of a NATS connection says it, before any credential. */
+static int
+read_info(const char *server, char *buf, size_t size, struct error *e)
+{
+	struct addrinfo	 hints = { .ai_socktype = SOCK_STREAM }, *ai = NULL;
+	char		 host[256], *port;
+	ssize_t		 n = -1;
+	int		 fd = -1;
+
+	snprintf(host, sizeof(host), "%s", strstr(server, "://") != NULL ?
+	    strstr(server, "://") + 3 : server);
+	host[strcspn(host, ",/")] = '\0';
+	if ((port = strrchr(host, ':')) != NULL)
+		*port++ = '\0';
+	if (getaddrinfo(host, port != NULL ? port : "4222", &hints, &ai) == 0)
+		fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd != -1 && connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
+		n = read(fd, buf, size - 1);
+	if (ai != NULL)
+		freeaddrinfo(ai);
+	if (fd != -1)
+		close(fd);
+	if (n <= 0)
+		return error_set(e, EX_UNAVAILABLE, "%s does not answer",
+		    server);
+	buf[n] = '\0';
+	return 0;
+}
+
+/* Older ones serve stale reads after a restart and lose durable pull
+ * consumers on a leader change. */
+static int
+check_replicas(const struct setup *s, struct error *e)
+{
+	char		 info[4096];
+	const char	*v;
+	int		 major = 0, minor = 0, patch = 0;
+
+	if (s->config->replicas == 1)
+		return 0;
+	if (read_info(s->config->servers, info, sizeof(info), e) == -1)
+		return -1;
+	v = strstr(info, "\"version\":\"");
+	if (v == NULL || sscanf(v + 11, "%d.%d.%d", &major, &minor, &patch)
+	    != 3)
+		return error_set(e, EX_PROTOCOL, "%s does not say its version",
+		    s->config->servers);
+	if (major > 2 || (major == 2 && (minor > 9 || (minor == 9 &&
+	    patch >= 22))))
+		return 0;
+	return error_set(e, EX_UNAVAILABLE, "replicas = %d needs nats-server "
+	    REPLICAS_VERSION " or newer; %s is %d.%d.%d, which serves stale "
+	    "reads after a restart", s->config->replicas, s->config->servers,
+	    major, minor, patch);
+}
+
+/* --- reaching it ------------------------------------------------------------------------ */
+
+static int
+connect_setup(struct setup *s, const struct creds *c, struct bus **b,
+    struct error *e)
+{
+	struct bus_conf	conf = { .servers = s->config->servers, .creds = c,
+			    .name = "reeve setup" };
+
+	return bus_open(b, &conf, e);
+}
+
+static pid_t
+start_broker(struct setup *s, struct error *e)
+{
+	char	*server = setup_nats_server(e);
+	char	*conf = config_path(s->config, "broker/nats.conf");
+	char	*log = config_path(s->config, "broker/setup.log");
+	pid_t	 pid = -1;
+	int	 fd;
+
+	if (server == NULL)
+		goto out;
+	if (conf == NULL || log == NULL || (pid = fork()) == -1) {
+		error_errno(e, EX_OSERR, "broker");
+		goto out;
+	}
+	if (pid == 0) {
+		fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
+		if (fd != -1) {
+			dup2(fd, STDOUT_FILENO);
+			dup2(fd, STDERR_FILENO);
+		}
+		execl(server, "nats-server", "-c", conf, (char *)NULL);
+		_exit(EX_UNAVAILABLE);
+	}
+out:
+	free(log);
+	free(conf);
+	free(server);
+	return pid;
+}
+
+static int
+wait_broker(struct setup *s, pid_t pid, const struct creds *c,
+    struct bus **b, struct error *e)
+{
+	int64_t	deadline = clock_ms() + BROKER_START_MS;
+	int	status;
+
+	while (connect_setup(s, c, b, e) == -1) {
+		if (waitpid(pid, &status, WNOHANG) == pid)
+			return error_set(e, EX_UNAVAILABLE, "nats-server does "
+			    "not start on %s:%d; %s/broker/setup.log says why",
+			    s->config->listen_host, s->config->listen_port,
+			    s->config->state);
+		if (clock_ms() > deadline) {
+			kill(pid, SIGTERM);
+			(void)waitpid(pid, &status, 0);
+			return -1;
+		}
+		usleep(20000);
+	}
+	return 0;
+}
+
+static void
+stop_broker(pid_t pid)
+{
+	int	status;
+
+	kill(pid, SIGTERM);
+	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
+		;
+}
+
+int
+setup_space(struct setup *s, struct error *e)
+{
+	struct scope	 scope = { .space = s->config->space, .shards = 1 };
+	struct creds	 c;
+	struct bus	*b = NULL;
+	pid_t		 broker = -1;
+	int		 r;
+
+	memset(&c, 0, sizeof(c));
+	if (trust_mint(&s->trust, PROFILE_SETUP, &scope, SETUP_TTL_S, &c, e)
+	    == -1)
+		return -1;
+	r = connect_setup(s, &c, &b, e);
+	if (r == -1 && s->config->embedded && e->code == EX_UNAVAILABLE) {
+		if ((broker = start_broker(s, e)) != -1)
+			r = wait_broker(s, broker, &c, &b, e);
+		if (r == -1)
+			broker = -1;
+	}
+	if (r == 0 && (r = check_replicas(s, e)) == 0)
+		r = make_all(s, b, e);
+	bus_close(b);
+	if (broker != -1)
+		stop_broker(broker);
+	creds_wipe(&c);
+	return r;
+}

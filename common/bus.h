@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_BUS_H
+#define REEVE_BUS_H
+
+#include <poll.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <nats/nats.h>
+
+#include "creds.h"
+#include "error.h"
+
+/*
+ * One connection to the broker, driven by its owner's loop: libnats in event
+ * loop mode, so the process has one thread that does work, and a burst of
+ * publishes leaves in one write.
+ *
+ * A bus never reconnects by itself: libnats would lose what is in flight and
+ * send what came after (notes, "Asynchronous publishing").  When it dies its
+ * owner closes it, opens another and binds anew: one path for the start, a
+ * lost link and a restarted broker.
+ *
+ * Callbacks run inside bus_turn.  They take in (keep, count, apply) and may
+ * publish and make requests; they must not call bus_turn or bus_call.
+ */
+struct bus;
+struct bus_sub;
+
+struct bus_conf {
+	const char		*servers;	/* URLs, comma-separated */
+	const struct creds	*creds;		/* outlives the bus */
+	const char		*name;		/* for the broker's lists */
+	int64_t			 timeout_ms;	/* to connect; 0: 2000 */
+};
+
+/* EX_UNAVAILABLE: nobody there.  EX_NOPERM: refused.  EX_CONFIG: bad URL. */
+int	bus_open(struct bus **, const struct bus_conf *, struct error *);
+/* Sends what is buffered (at most 500 ms), then closes.  Pending requests
+ * end with BUS_CLOSED.  NULL is fine. */
+void	bus_close(struct bus *);
+bool	bus_alive(const struct bus *);
+const char *bus_why(const struct bus *);	/* it died; "" while alive */
+const char *bus_id(const struct bus *);
+size_t	bus_max_payload(const struct bus *);
+/* ms since anything came from the broker. */
+int64_t	bus_silent_ms(const struct bus *);
+
+/*
+ * One turn: send, wait at most timeout_ms for the broker or one of the extra
+ * descriptors (their revents are set), dispatch.  0 ms polls.
+ */
+void	bus_turn(struct bus *, struct pollfd *extra, size_t n_extra,
+	    int64_t timeout_ms);
+/* Turn until what is buffered has been written; -1 on death or timeout. */
+int	bus_drain(struct bus *, int64_t timeout_ms);
+size_t	bus_buffered(const struct bus *);
+
+/* --- subscriptions ---------------------------------------------------- */
+
+/* Takes the message: natsMsg_Destroy it, now or later. */
+typedef void	bus_msg_fn(void *arg, natsMsg *);
+
+/* queue may be NULL.  -1 with *e only when the connection is dead; a refusal
+ * by the broker comes later: bus_refused. */
+struct bus_sub *bus_subscribe(struct bus *, const char *subject,
+	    const char *queue, bus_msg_fn *, void *arg, struct error *);
+void	bus_unsubscribe(struct bus *, struct bus_sub *);
+/* `_INBOX_<id>.<random>.<kind>.<n>`: nobody else can guess it. */
+int	bus_inbox(struct bus *, char *buf, size_t size, const char *kind);
+/* Has the broker refused a publish to, or a subscription of, this subject on
+ * this connection? */
+bool	bus_refused(const struct bus *, const char *subject);
+
+/* --- publishing and requests ------------------------------------------- */
+
+struct bus_pub {
+	const char	*subject;
+	const char	*reply;		/* NULL: none */
+	const void	*data;
+	size_t		 len;
+	const char	*msg_id;	/* Nats-Msg-Id; NULL: none */
+	bool		 expect;	/* compare-and-set against ... */
+	uint64_t	 expect_seq;	/* Nats-Expected-Last-Subject-Sequence */
+	const char	*kv_operation;	/* KV-Operation: "DEL"; NULL: none */
+};
+
+/* Buffered; -1 when dead (EX_UNAVAILABLE) or too big (EX_DATAERR). */
+int	bus_publish(struct bus *, const struct bus_pub *, struct error *);
+
+enum bus_outcome {
+	BUS_OK,			/* a reply came */
+	BUS_TIMEOUT,
+	BUS_NO_RESPONDER,
+	BUS_DENIED,		/* the broker refused the publish */
+	BUS_CLOSED,
+};
+
+/* reply is NULL unless BUS_OK; it is destroyed after the callback. */
+typedef void	bus_reply_fn(void *arg, enum bus_outcome, natsMsg *reply);
+
+/* p->reply is ignored: it is the bus's own.  After a 0 the callback runs
+ * exactly once, at the latest in bus_close. */
+int	bus_request(struct bus *, const struct bus_pub *p,
+	    int64_t timeout_ms, bus_reply_fn *, void *arg, struct error *);
+/*
+ * The same, turning the bus until the answer is there.  The reply is the
+ * caller's.  NULL with *e: EX_TEMPFAIL (timeout, dead), EX_UNAVAILABLE (no
+ * responder), EX_NOPERM (denied).
+ */
+natsMsg	*bus_call(struct bus *, const struct bus_pub *, int64_t timeout_ms,
+	    struct error *);
+/* The same with a reply subject of the caller's choosing, which it may
+ * subscribe: `ctl` replies come on the caller's own lane. */
+natsMsg	*bus_call_on(struct bus *, const struct bus_pub *, const char *reply,
+	    int64_t timeout_ms, struct error *);
+
+/* A message's header value, or NULL. */
+const char *bus_header(natsMsg *, const char *name);
+/* Status of an empty message ("Status" header), 0 if it has none. */
+int	bus_status(natsMsg *);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bus_impl.h"
+#include "bus_msg.h"
+#include "clock.h"
+#include "log.h"
+
+/* --- requests ---------------------------------------------------------- */
+
+static uint32_t
+request_slot(struct bus *b)
+{
+	struct request	*v;
+	uint32_t	 i, cap;
+
+	if (b->free_slot == BUS_NO_SLOT) {
+		cap = b->n_requests == 0 ? 64 : b->n_requests * 2;
+		v = reallocarray(b->requests, cap, sizeof(*v));
+		if (v == NULL)
+			return BUS_NO_SLOT;
+		for (i = b->n_requests; i < cap; i++) {
+			memset(&v[i], 0, sizeof(v[i]));
+			v[i].next = i + 1 < cap ? i + 1 : BUS_NO_SLOT;
+		}
+		b->requests = v;
+		b->free_slot = b->n_requests;
+		b->n_requests = cap;
+	}
+	i = b->free_slot;
+	b->free_slot = b->requests[i].next;
+	return i;
+}
+
+static void
+request_end(struct bus *b, uint32_t i, enum bus_outcome outcome,
+    natsMsg *reply)
+{
+	struct request	*r = &b->requests[i];
+	bus_reply_fn	*fn = r->fn;
+	void		*arg = r->arg;
+
+	free(r->subject);
+	r->subject = NULL;
+	r->fn = NULL;
+	r->generation++;
+	r->next = b->free_slot;
+	b->free_slot = i;
+	b->n_pending--;
+	fn(arg, outcome, reply);
+}
+
+/* libnats does not say which request nobody answers: it is known when there
+ * is only one, and the others time out. */
+static uint32_t
+only_request(const struct bus *b)
+{
+	uint32_t	i;
+
+	for (i = 0; i < b->n_requests && b->n_pending == 1; i++)
+		if (b->requests[i].fn != NULL)
+			return i;
+	return BUS_NO_SLOT;
+}
+
+void
+bus_on_reply(void *arg, natsMsg *m)
+{
+	struct bus	*b = arg;
+	const char	*token = strrchr(natsMsg_GetSubject(m), '.');
+	unsigned	 i, generation;
+
+	if (natsMsg_IsNoResponders(m)) {
+		if ((i = only_request(b)) != BUS_NO_SLOT)
+			request_end(b, i, BUS_NO_RESPONDER, NULL);
+	} else if (token != NULL &&
+	    sscanf(token + 1, "%xg%x", &i, &generation) == 2 &&
+	    i < b->n_requests && b->requests[i].fn != NULL &&
+	    b->requests[i].generation == generation)
+		request_end(b, i, BUS_OK, m);
+	natsMsg_Destroy(m);
+}
+
+void
+bus_expire_requests(struct bus *b)
+{
+	int64_t		now = clock_ms();
+	uint32_t	i;
+
+	if (b->n_pending == 0 || now - b->swept_ms < BUS_EXPIRY_SWEEP_MS)
+		return;
+	b->swept_ms = now;
+	for (i = 0; i < b->n_requests; i++)
+		if (b->requests[i].fn != NULL &&
+		    b->requests[i].deadline_ms <= now)
+			request_end(b, i, BUS_TIMEOUT, NULL);
+}
+
+int
+bus_request(struct bus *b, const struct bus_pub *p, int64_t timeout_ms,
+    bus_reply_fn *fn, void *arg, struct error *e)
+{
+	struct bus_pub	 q = *p;
+	struct request	*r;
+	char		 reply[SUBJECT_MAX];
+	uint32_t	 i;
+
+	if ((i = request_slot(b)) == BUS_NO_SLOT)
+		return error_errno(e, EX_OSERR, "request");
+	r = &b->requests[i];
+	snprintf(reply, sizeof(reply), "_INBOX_%s.%s.r.%xg%x", b->id,
+	    b->nonce, i, r->generation);
+	q.reply = reply;
+	if (bus_publish(b, &q, e) == -1) {
+		r->next = b->free_slot;
+		b->free_slot = i;
+		return -1;
+	}
+	r->fn = fn;
+	r->arg = arg;
+	/* Only API calls can be denied one by one; a denied stream publish
+	 * is a fault of set-up, and shows as a time-out and in the log. */
+	r->subject = p->msg_id == NULL ? strdup(p->subject) : NULL;
+	r->deadline_ms = clock_ms() + timeout_ms;
+	b->n_pending++;
+	return 0;
+}
+
+struct call {
+	bool			 done;
+	enum bus_outcome	 outcome;
+	natsMsg			*reply;
+};
+
+static void
+on_call(void *arg, enum bus_outcome outcome, natsMsg *reply)
+{
+	struct call	*c = arg;
+
+	c->done = true;
+	c->outcome = outcome;
+	if (reply != NULL && (c->reply = bus_msg_copy(reply)) == NULL)
+		c->outcome = BUS_CLOSED;
+}
+
+static natsMsg *
+call_result(struct bus *b, const struct call *c, const char *subject,
+    struct error *e)
+{
+	switch (c->outcome) {
+	case BUS_OK:
+		return c->reply;
+	case BUS_TIMEOUT:
+		error_set(e, EX_TEMPFAIL, "%s: no answer in time", subject);
+		break;
+	case BUS_NO_RESPONDER:
+		error_set(e, EX_UNAVAILABLE, "%s: nobody serves it", subject);
+		break;
+	case BUS_DENIED:
+		error_set(e, EX_NOPERM, "%s: not permitted by these "
+		    "credentials", subject);
+		break;
+	case BUS_CLOSED:
+		error_set(e, EX_TEMPFAIL, "%s: connection lost: %s", subject,
+		    bus_why(b));
+		break;
+	}
+	return NULL;
+}
+
+natsMsg *
+bus_call(struct bus *b, const struct bus_pub *p, int64_t timeout_ms,
+    struct error *e)
+{
+	struct call	c = { .done = false };
+
+	if (bus_request(b, p, timeout_ms, on_call, &c, e) == -1)
+		return NULL;
+	while (!c.done && bus_alive(b))
+		bus_turn(b, NULL, 0, timeout_ms);
+	if (!c.done) {
+		/* Dead: the slot must not outlive this frame. */
+		uint32_t i;
+
+		for (i = 0; i < b->n_requests; i++)
+			if (b->requests[i].fn == on_call &&
+			    b->requests[i].arg == &c)
+				request_end(b, i, BUS_CLOSED, NULL);
+	}
+	return call_result(b, &c, p->subject, e);
+}
+
+static void
+on_lane(void *arg, natsMsg *m)
+{
+	struct call	*c = arg;
+
+	if (c->done) {
+		natsMsg_Destroy(m);
+		return;
+	}
+	c->done = true;
+	c->outcome = natsMsg_IsNoResponders(m) ? BUS_NO_RESPONDER : BUS_OK;
+	if (c->outcome == BUS_OK)
+		c->reply = m;
+	else
+		natsMsg_Destroy(m);
+}
+
+natsMsg *
+bus_call_on(struct bus *b, const struct bus_pub *p, const char *reply,
+    int64_t timeout_ms, struct error *e)
+{
+	struct call	 c = { .done = false };
+	struct bus_pub	 q = *p;
+	struct bus_sub	*lane;
+	int64_t		 deadline = clock_ms() + timeout_ms;
+
+	if ((lane = bus_subscribe(b, reply, NULL, on_lane, &c, e)) == NULL)
+		return NULL;
+	q.reply = reply;
+	if (bus_publish(b, &q, e) == -1) {
+		bus_unsubscribe(b, lane);
+		return NULL;
+	}
+	while (!c.done && bus_alive(b) && clock_ms() < deadline) {
+		bus_turn(b, NULL, 0, deadline - clock_ms());
+		if (!c.done && (bus_refused(b, p->subject) ||
+		    bus_refused(b, reply))) {
+			c.done = true;
+			c.outcome = BUS_DENIED;
+		}
+	}
+	if (!c.done)
+		c.outcome = bus_alive(b) ? BUS_TIMEOUT : BUS_CLOSED;
+	bus_unsubscribe(b, lane);
+	return call_result(b, &c, p->subject, e);
+}
+
+/* The bus closes: every callback runs, once. */
+void
+bus_end_requests(struct bus *b)
+{
+	uint32_t	i;
+
+	for (i = 0; i < b->n_requests; i++)
+		if (b->requests[i].fn != NULL)
+			request_end(b, i, BUS_CLOSED, NULL);
+	free(b->requests);
+}
+
+/* --- refusals ------------------------------------------------------------ */
+
+/* `Permissions Violation for Publish to "SUBJECT"`: is it this one?  The
+ * text is cut at 256 bytes, so a long subject is compared as far as it goes. */
+static bool
+refusal_names(const char *text, const char *subject)
+{
+	const char	*q = strchr(text, '"');
+	size_t		 n, len = strlen(subject);
+
+	if (q == NULL || strncasecmp(text, "Permissions Violation", 21) != 0)
+		return false;
+	n = strcspn(++q, "\"");
+	if (q[n] == '\0')
+		return n > 0 && strncmp(q, subject, n) == 0;
+	return n == len && strncmp(q, subject, n) == 0;
+}
+
+bool
+bus_refused(const struct bus *b, const char *subject)
+{
+	struct refusals	*r = (struct refusals *)(uintptr_t)&b->refused;
+	bool		 hit = false;
+	unsigned	 i;
+
+	pthread_mutex_lock(&r->lock);
+	for (i = 0; i < BUS_REFUSED_KEPT && !hit; i++)
+		hit = r->text[i] != NULL && refusal_names(r->text[i], subject);
+	pthread_mutex_unlock(&r->lock);
+	return hit;
+}
+
+static void
+deny_requests(struct bus *b, const char *text)
+{
+	uint32_t	i;
+
+	for (i = 0; i < b->n_requests; i++)
+		if (b->requests[i].fn != NULL &&
+		    b->requests[i].subject != NULL &&
+		    refusal_names(text, b->requests[i].subject))
+			request_end(b, i, BUS_DENIED, NULL);
+}
+
+void
+bus_take_refusals(struct bus *b)
+{
+	struct refusals	*r = &b->refused;
+	char		*text;
+	uint64_t	 drained;
+
+	if (read(b->wakefd, &drained, sizeof(drained)) == -1)
+		return;
+	for (;;) {
+		pthread_mutex_lock(&r->lock);
+		if (r->n - r->seen > BUS_REFUSED_KEPT)
+			r->seen = r->n - BUS_REFUSED_KEPT;
+		text = r->seen == r->n ? NULL :
+		    strdup(r->text[r->seen++ % BUS_REFUSED_KEPT]);
+		pthread_mutex_unlock(&r->lock);
+		if (text == NULL)
+			return;
+		log_debug("broker refused", "text=%s", log_str(text));
+		deny_requests(b, text);
+		free(text);
+	}
+}

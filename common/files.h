@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_FILES_H
+#define REEVE_FILES_H
+
+#include <sys/types.h>
+
+#include <stddef.h>
+
+#include "error.h"
+
+/*
+ * Write a file so that it is whole or absent: temporary beside it, fsync,
+ * rename.  The mode is exact whatever the umask.
+ * EX_CANTCREAT, EX_IOERR.
+ */
+int	file_write_private(const char *path, const char *text, mode_t mode,
+	    struct error *);
+/* mkdir -p, each made with mode; what exists keeps its own. EX_CANTCREAT. */
+int	dir_make(const char *path, mode_t mode, struct error *);
+/* dir_make of the directory that path is in. */
+int	dir_make_parent(const char *path, mode_t mode, struct error *);
+/*
+ * Whole file, NUL-terminated beyond *len (which may be NULL), at most max
+ * bytes; malloc'd.  NULL with *e: EX_NOINPUT, EX_DATAERR (too long, or a NUL
+ * byte where len is NULL), EX_IOERR.
+ */
+char	*file_read(const char *path, size_t max, size_t *len, struct error *);
+/* file_read of a secret: also EX_NOPERM when others than its owner may read
+ * or write it.  The caller wipes it (file_wipe). */
+char	*file_read_private(const char *path, size_t max, size_t *len,
+	    struct error *);
+/* Zero a NUL-terminated text and free it.  NULL is fine. */
+void	file_wipe(char *text);
+
+#endif

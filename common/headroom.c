@@ -1,0 +1,236 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "headroom.h"
+#include "jetstream.h"
+#include "json.h"
+#include "log.h"
+#include "space.h"
+
+#define ASK_MS		5	/* at most so often */
+#define OWNERS_MAX	100000	/* then the table is begun afresh */
+
+struct owner {
+	uint64_t	generation;
+	uint64_t	older, younger;
+};
+
+int
+headroom_init(struct headroom *h, const char *space, unsigned shard,
+    unsigned shards, unsigned limit)
+{
+	memset(h, 0, sizeof(*h));
+	name_stream(h->stream, sizeof(h->stream), space, STREAM_INBOX);
+	space_reader_name(h->reader, sizeof(h->reader), shard, shards);
+	h->limit = limit;
+	h->owners = map_new();
+	h->deferred = map_new();
+	return h->owners == NULL || h->deferred == NULL ? -1 : 0;
+}
+
+void
+headroom_free(struct headroom *h)
+{
+	map_free(h->owners, free);
+	map_free(h->deferred, NULL);
+	h->owners = h->deferred = NULL;
+}
+
+void
+headroom_bind(struct headroom *h, struct bus *b)
+{
+	map_clear(h->owners, free);
+	map_clear(h->deferred, NULL);
+	h->n_deferred = 0;
+	h->bus = b;
+	h->generation++;
+	h->base = h->written = h->roll_written = 0;
+	h->marked = h->known = h->asking = false;
+	h->wanted = true;
+	h->asked_ms = 0;
+}
+
+static struct owner *
+owner_of(struct headroom *h, const char *name)
+{
+	struct owner	*o = map_get(h->owners, name);
+
+	if (o == NULL) {
+		if ((o = calloc(1, sizeof(*o))) == NULL ||
+		    map_put(h->owners, name, o, NULL) == -1)
+			fatal_memory();
+		o->generation = h->generation;
+	}
+	if (map_get(h->deferred, name) != NULL) {
+		/* Not passed by the reader, however far it is. */
+		o->older += o->younger;
+		o->younger = 0;
+	} else if (o->generation + 1 == h->generation) {
+		o->older = o->younger;
+		o->younger = 0;
+	} else if (o->generation != h->generation)
+		o->older = o->younger = 0;
+	o->generation = h->generation;
+	return o;
+}
+
+/* What was there before us, of which the owner may have all; of what the
+ * reader defers, none unless it is one of those. */
+static uint64_t
+base_of(const struct headroom *h, const char *name)
+{
+	if (h->generation > h->base_generation + 1)
+		return 0;
+	if (map_get(h->deferred, name) != NULL)
+		return h->base;
+	return h->base > h->n_deferred ? h->base - h->n_deferred : 0;
+}
+
+bool
+headroom_known(const struct headroom *h)
+{
+	return h->known;
+}
+
+bool
+headroom_allows(struct headroom *h, const char *name)
+{
+	struct owner	*o;
+	uint64_t	 mine, base;
+
+	if (!h->known) {
+		h->wanted = true;
+		return false;
+	}
+	if (h->unread + (h->written - h->unread_at) < h->limit)
+		return true;
+	o = owner_of(h, name);
+	base = base_of(h, name);
+	mine = o->older + o->younger + base;
+	if (mine >= h->limit / 4)
+		h->wanted = true;
+	return mine < h->limit;
+}
+
+void
+headroom_count(struct headroom *h, const char *name)
+{
+	owner_of(h, name)->younger++;
+	h->written++;
+	if (h->written - h->unread_at >= h->limit / 2)
+		h->wanted = true;
+}
+
+static void
+roll(struct headroom *h)
+{
+	h->generation++;
+	h->roll_written = h->written;
+	h->marked = false;
+	/* Owners not written to for two generations have nothing unread; a
+	 * table this big is begun afresh with what is known of all. */
+	if (map_count(h->owners) > OWNERS_MAX) {
+		map_clear(h->owners, free);
+		h->base = h->unread + (h->written - h->unread_at);
+		h->base_generation = h->generation;
+	}
+}
+
+static void
+learn_floor(struct headroom *h, uint64_t floor_seq)
+{
+	if (h->marked && floor_seq >= h->mark_seq)
+		roll(h);
+}
+
+static void
+learn(struct headroom *h, uint64_t floor_seq, uint64_t unread)
+{
+	h->unread = unread;
+	h->unread_at = h->asked_at;
+	if (h->known) {
+		learn_floor(h, floor_seq);
+		return;
+	}
+	h->known = true;
+	h->base = unread;
+	h->base_generation = h->generation;
+	/* Rolls only behind something written now. */
+	h->roll_written = h->written + 1;
+	h->marked = false;
+}
+
+static void
+on_info(void *arg, enum bus_outcome outcome, natsMsg *reply)
+{
+	struct headroom	*h = arg;
+	const cJSON	*floor, *waiting, *pending;
+	cJSON		*a;
+
+	h->asking = false;
+	if (outcome != BUS_OK) {
+		h->wanted = true;
+		return;
+	}
+	a = json_parse(natsMsg_GetData(reply),
+	    (size_t)natsMsg_GetDataLength(reply), NULL);
+	floor = json_get(json_get(a, "ack_floor"), "stream_seq");
+	waiting = json_get(a, "num_pending");
+	pending = json_get(a, "num_ack_pending");
+	if (cJSON_IsNumber(floor) && cJSON_IsNumber(waiting) &&
+	    cJSON_IsNumber(pending))
+		learn(h, (uint64_t)floor->valuedouble,
+		    (uint64_t)(waiting->valuedouble + pending->valuedouble));
+	cJSON_Delete(a);
+}
+
+void
+headroom_hear(struct headroom *h, natsMsg *health)
+{
+	const cJSON	*seq, *owners, *n, *o;
+	cJSON		*said;
+
+	said = json_parse(natsMsg_GetData(health),
+	    (size_t)natsMsg_GetDataLength(health), NULL);
+	seq = json_get(said, "clearSeq");
+	owners = json_get(said, "deferredOwners");
+	n = json_get(said, "deferred");
+	h->n_deferred = cJSON_IsNumber(n) ? (uint64_t)n->valuedouble : 0;
+	if (cJSON_IsNumber(seq) && cJSON_IsArray(owners)) {
+		map_clear(h->deferred, NULL);
+		cJSON_ArrayForEach(o, owners)
+			if (cJSON_IsString(o) && map_put(h->deferred,
+			    o->valuestring, h, NULL) == -1)
+				fatal_memory();
+		if (h->known)
+			learn_floor(h, (uint64_t)seq->valuedouble);
+	}
+	cJSON_Delete(said);
+}
+
+int
+headroom_tend(struct headroom *h, uint64_t settled, uint64_t stored_seq,
+    struct error *e)
+{
+	char		subject[SUBJECT_MAX];
+	struct bus_pub	p = { .subject = subject };
+
+	if (!h->marked && settled >= h->roll_written && stored_seq > 0) {
+		h->mark_seq = stored_seq;
+		h->marked = true;
+	}
+	if (!h->wanted || h->asking || clock_ms() - h->asked_ms < ASK_MS)
+		return 0;
+	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.INFO.%s.%s",
+	    h->stream, h->reader);
+	if (bus_request(h->bus, &p, JS_TIMEOUT_MS, on_info, h, e) == -1)
+		return -1;
+	h->asking = true;
+	h->wanted = false;
+	h->asked_ms = clock_ms();
+	h->asked_at = h->written;
+	return 0;
+}

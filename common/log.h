@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_LOG_H
+#define REEVE_LOG_H
+
+/*
+ * Daemons log logfmt lines to stderr:
+ *
+ *	ts=2026-01-02T03:04:05.678Z lvl=info role=fanout shard=0 msg="bound" pending=3
+ *
+ * One write(2) a line, so lines of several processes do not mix.  The text
+ * after msg is the caller's own key=value pairs; log_str quotes a value that
+ * comes from outside.  Uses no allocation and nothing else of common/: the
+ * supervisor links it.
+ */
+enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN,
+	LOG_LEVEL_ERROR };
+
+/* who: fixed pairs for every line ("role=fanout shard=0"); copied. */
+void	log_init(const char *who, enum log_level min);
+
+/* msg is a constant sentence; fmt gives pairs ("seq=%llu") or is "". */
+void	log_debug(const char *msg, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+void	log_info(const char *msg, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+void	log_warn(const char *msg, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+void	log_error(const char *msg, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+
+/*
+ * Quote s as a logfmt value: control characters and quotes escaped, cut at
+ * 200 bytes.  Returns a pointer into a small ring of static buffers: good
+ * for up to four values of one line.
+ */
+const char *log_str(const char *s);
+
+/* Log that memory is out, and abort: the supervisor starts us afresh. */
+void	fatal_memory(void) __attribute__((noreturn));
+
+#endif

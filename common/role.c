@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: ISC */
+#include "config.h"
+
+#include <sys/file.h>
+#include <sys/signalfd.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <getopt.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cjson/cJSON.h>
+#include <sodium.h>
+
+#include "clock.h"
+#include "files.h"
+#include "json.h"
+#include "log.h"
+#include "names.h"
+#include "role.h"
+
+#define HEALTH_MS	1000
+#define SILENT_MS	3000	/* heartbeats come twice a second */
+#define BACKOFF_MIN_MS	50
+#define BACKOFF_MAX_MS	1000
+#define REFUSED_MS	3000	/* a broker that starts or stops may refuse */
+
+const char *const role_state_names[] = { "starting", "paused", "bound",
+	"stopped", NULL };
+
+struct options {
+	char		*state;
+	unsigned	 shard;
+	int		 notify_fd;
+	enum log_level	 level;
+};
+
+/* --- starting ---------------------------------------------------------------- */
+
+static void
+usage(const struct role_def *def, FILE *f)
+{
+	fprintf(f, "usage: reeve-%s [--debug] [--state DIR] [--shard N] "
+	    "[--notify-fd N]\n       reeve-%s --help | --version\n",
+	    def->name, def->name);
+}
+
+/* -1: go on; else the exit code. */
+static int
+parse_options(int argc, char **argv, const struct role_def *def,
+    struct options *o)
+{
+	static const struct option	longs[] = {
+		{ "state", required_argument, NULL, 's' },
+		{ "shard", required_argument, NULL, 'n' },
+		{ "notify-fd", required_argument, NULL, 'f' },
+		{ "debug", no_argument, NULL, 'd' },
+		{ "version", no_argument, NULL, 'V' },
+		{ "help", no_argument, NULL, 'h' },
+		{ NULL, 0, NULL, 0 } };
+	char	*end;
+	int	 c;
+
+	while ((c = getopt_long(argc, argv, "dhV", longs, NULL)) != -1) {
+		end = NULL;
+		switch (c) {
+		case 's':
+			o->state = optarg;
+			break;
+		case 'n':
+			o->shard = (unsigned)strtoul(optarg, &end, 10);
+			break;
+		case 'f':
+			o->notify_fd = (int)strtol(optarg, &end, 10);
+			break;
+		case 'd':
+			o->level = LOG_LEVEL_DEBUG;
+			break;
+		case 'V':
+			printf("reeve-%s %s\n", def->name, PACKAGE_VERSION);
+			return EX_OK;
+		case 'h':
+			usage(def, stdout);
+			return EX_OK;
+		default:
+			usage(def, stderr);
+			return EX_USAGE;
+		}
+		if (end != NULL && (*end != '\0' || end == optarg)) {
+			fprintf(stderr, "reeve-%s: \"%s\" is not a number\n",
+			    def->name, optarg);
+			return EX_USAGE;
+		}
+	}
+	if (optind < argc) {
+		usage(def, stderr);
+		return EX_USAGE;
+	}
+	return -1;
+}
+
+/* One instance of a role and shard on a host: the kernel frees the lock of a
+ * killed one at once. */
+static int
+lock_role(struct role *r, struct error *e)
+{
+	char	*path = config_path(&r->config, "lock/%s-%u", r->def->name,
+		    r->shard);
+	int	 rv = 0;
+
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "lock");
+	if (dir_make_parent(path, 0700, e) == -1)
+		rv = -1;
+	else if ((r->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC,
+	    0600)) == -1)
+		rv = error_errno(e, EX_CANTCREAT, "%s", path);
+	else if (flock(r->lock_fd, LOCK_EX | LOCK_NB) == -1)
+		rv = error_set(e, EX_TEMPFAIL, "another reeve-%s of shard %u "
+		    "runs here (%s is locked)", r->def->name, r->shard, path);
+	free(path);
+	return rv;
+}
+
+static int
+load_creds(struct role *r, struct error *e)
+{
+	char	*path = config_path(&r->config, "creds/%s-%u.creds",
+		    r->def->name, r->shard);
+	int	 rv;
+
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "creds");
+	rv = creds_load(&r->creds, path, e);
+	free(path);
+	return rv;
+}
+
+static int
+open_signals(struct role *r, struct error *e)
+{
+	sigset_t	set;
+
+	/* Before libnats makes its threads: they inherit the mask. */
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	sigprocmask(SIG_BLOCK, &set, NULL);
+	signal(SIGPIPE, SIG_IGN);
+	r->signal_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
+	return r->signal_fd == -1 ? error_errno(e, EX_OSERR, "signalfd") : 0;
+}
+
+static int
+load(struct role *r, const struct options *o, struct error *e)
+{
+	char	*state = config_state_dir(o->state, e);
+	int	 rv;
+
+	if (state == NULL)
+		return -1;
+	rv = config_load(&r->config, state, e);
+	free(state);
+	if (rv == -1 || host_load(&r->host, &r->config, e) == -1)
+		return -1;
+	return load_creds(r, e);
+}
+
+/* --- signals, health -------------------------------------------------------------- */
+
+static void
+take_signals(struct role *r)
+{
+	struct signalfd_siginfo	si;
+
+	while (read(r->signal_fd, &si, sizeof(si)) == (ssize_t)sizeof(si)) {
+		log_info("signal", "number=%u from=%u", si.ssi_signo,
+		    si.ssi_pid);
+		if (si.ssi_signo == SIGHUP)
+			r->reload = true;
+		else
+			r->stop = true;
+	}
+}
+
+static void
+publish_health(struct role *r)
+{
+	char		 subject[SUBJECT_MAX], *body;
+	struct bus_pub	 p = { .subject = subject };
+	cJSON		*o = cJSON_CreateObject();
+
+	r->health_ms = clock_ms();
+	if (o == NULL)
+		fatal_memory();
+	cJSON_AddStringToObject(o, "role", r->def->name);
+	cJSON_AddStringToObject(o, "host", r->host.uuid);
+	cJSON_AddStringToObject(o, "identity", r->host.identity);
+	cJSON_AddNumberToObject(o, "shard", r->shard);
+	cJSON_AddStringToObject(o, "state", role_state_names[r->state]);
+	cJSON_AddNumberToObject(o, "pid", getpid());
+	cJSON_AddNumberToObject(o, "ts", (double)clock_epoch_ms());
+	if (r->def->health != NULL)
+		r->def->health(r, o);
+	body = json_print(o);
+	cJSON_Delete(o);
+	if (body == NULL)
+		fatal_memory();
+	subject_health(subject, sizeof(subject), r->config.space,
+	    r->shard_text, r->def->name, r->host.uuid);
+	p.data = body;
+	p.len = strlen(body);
+	(void)bus_publish(r->bus, &p, NULL);
+	free(body);
+}
+
+static void
+notify_ready(struct role *r)
+{
+	if (r->notify_fd == -1)
+		return;
+	if (write(r->notify_fd, "\n", 1) == -1)
+		log_warn("cannot say ready", "fd=%d error=%s", r->notify_fd,
+		    log_str(strerror(errno)));
+	close(r->notify_fd);
+	r->notify_fd = -1;
+}
+
+void
+role_set_state(struct role *r, enum role_state state, const char *why)
+{
+	if (state == r->state)
+		return;
+	log_info(role_state_names[state], "was=%s why=%s",
+	    role_state_names[r->state], log_str(why));
+	r->state = state;
+	if (state == ROLE_BOUND) {
+		r->backoff_ms = BACKOFF_MIN_MS;
+		r->refused_ms = 0;
+		notify_ready(r);
+	}
+	if (r->bus != NULL && bus_alive(r->bus))
+		publish_health(r);
+}
+
+bool
+role_turn(struct role *r, int64_t timeout_ms)
+{
+	struct pollfd	p = { .fd = r->signal_fd, .events = POLLIN };
+	int64_t		every = r->health_every_ms > 0 ?
+			    r->health_every_ms : HEALTH_MS;
+	int64_t		left = r->health_ms + every - clock_ms();
+
+	bus_turn(r->bus, &p, 1, left < timeout_ms ? left : timeout_ms);
+	if (p.revents != 0)
+		take_signals(r);
+	if (clock_ms() - r->health_ms >= every && bus_alive(r->bus))
+		publish_health(r);
+	if (bus_alive(r->bus) && bus_silent_ms(r->bus) > SILENT_MS) {
+		log_warn("link is silent", "ms=%lld",
+		    (long long)bus_silent_ms(r->bus));
+		return false;
+	}
+	return bus_alive(r->bus) && !r->stop && !r->reload;
+}
+
+/* --- sessions -------------------------------------------------------------------------- */
+
+static bool
+is_fatal(int code)
+{
+	return code == EX_CONFIG || code == EX_NOPERM || code == EX_SOFTWARE;
+}
+
+/* One that refuses us still, after a while, is no use to retry. */
+static bool
+gives_up(struct role *r, int code)
+{
+	if (code != EX_NOPERM) {
+		r->refused_ms = 0;
+		return is_fatal(code);
+	}
+	if (r->refused_ms == 0)
+		r->refused_ms = clock_ms();
+	return clock_ms() - r->refused_ms >= REFUSED_MS;
+}
+
+/* Wait with back-off, awake to signals. */
+static void
+pause_before_next(struct role *r)
+{
+	struct pollfd	p = { .fd = r->signal_fd, .events = POLLIN };
+
+	if (poll(&p, 1, (int)(r->backoff_ms / 2 +
+	    randombytes_uniform((uint32_t)r->backoff_ms))) > 0)
+		take_signals(r);
+	r->backoff_ms *= 2;
+	if (r->backoff_ms > BACKOFF_MAX_MS)
+		r->backoff_ms = BACKOFF_MAX_MS;
+}
+
+static int
+one_session(struct role *r, struct error *e)
+{
+	struct bus_conf	conf = { .servers = r->config.servers,
+			    .creds = &r->creds };
+	char		name[64];
+	int		rv;
+
+	snprintf(name, sizeof(name), "reeve-%s-%u", r->def->name, r->shard);
+	conf.name = name;
+	if (bus_open(&r->bus, &conf, e) == -1)
+		return -1;
+	r->sessions++;
+	r->health_ms = 0;
+	rv = r->def->session(r, e);
+	if (rv == 0 && !bus_alive(r->bus))
+		rv = error_set(e, EX_TEMPFAIL, "connection lost: %s",
+		    bus_why(r->bus));
+	else if (rv == 0 && !r->stop && !r->reload)
+		rv = error_set(e, EX_TEMPFAIL, "the link is silent");
+	role_set_state(r, r->stop ? ROLE_STOPPED : ROLE_STARTING,
+	    rv == -1 ? e->text : r->stop ? "told to stop" : "reloading");
+	bus_close(r->bus);
+	r->bus = NULL;
+	return rv;
+}
+
+static int
+run(struct role *r)
+{
+	struct error	e;
+
+	for (;;) {
+		e.code = 0;
+		r->reload = false;
+		if (one_session(r, &e) == -1 && !r->stop) {
+			log_warn("session ended", "code=%d error=%s", e.code,
+			    log_str(e.text));
+			if (gives_up(r, e.code))
+				return e.code;
+		}
+		if (r->stop)
+			return EX_OK;
+		if (!r->reload)
+			pause_before_next(r);
+		if (r->stop)
+			return EX_OK;
+	}
+}
+
+int
+role_main(int argc, char **argv, const struct role_def *def)
+{
+	struct options	o = { .notify_fd = -1, .level = LOG_LEVEL_INFO };
+	struct role	r;
+	struct error	e = { .code = EX_SOFTWARE };
+	char		who[64];
+	int		code;
+
+	if ((code = parse_options(argc, argv, def, &o)) != -1)
+		return code;
+	memset(&r, 0, sizeof(r));
+	r.def = def;
+	r.shard = o.shard;
+	r.shards = 1;
+	r.signal_fd = r.lock_fd = -1;
+	/* Under a supervisor without readiness that number is not ours. */
+	r.notify_fd = o.notify_fd > 2 && fcntl(o.notify_fd, F_SETFD,
+	    FD_CLOEXEC) == 0 ? o.notify_fd : -1;
+	r.backoff_ms = BACKOFF_MIN_MS;
+	snprintf(r.shard_text, sizeof(r.shard_text), "%u", r.shard);
+	snprintf(who, sizeof(who), "role=%s shard=%u", def->name, r.shard);
+	log_init(who, o.level);
+	if (sodium_init() == -1 || load(&r, &o, &e) == -1 ||
+	    open_signals(&r, &e) == -1 || lock_role(&r, &e) == -1 ||
+	    (def->start != NULL && def->start(&r, &e) == -1)) {
+		log_error("cannot start", "code=%d error=%s", e.code,
+		    log_str(e.text));
+		code = e.code;
+	} else
+		code = run(&r);
+	log_info("exit", "code=%d sessions=%llu", code,
+	    (unsigned long long)r.sessions);
+	creds_wipe(&r.creds);
+	config_free(&r.config);
+	nats_Close();
+	return code;
+}

@@ -1,0 +1,210 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "clock.h"
+#include "log.h"
+#include "map.h"
+#include "roster.h"
+
+struct roster {
+	struct map	*by_id;		/* of struct peer */
+};
+
+static void
+value_free(void *v)
+{
+	struct peer	*p = v;
+
+	if (p != NULL)
+		presence_free(&p->presence);
+	free(p);
+}
+
+static void
+roster_put(void *table, const char *key, const char *data, size_t len,
+    uint64_t seq)
+{
+	struct roster	*t = table;
+	struct peer	*p = map_get(t->by_id, key);
+	struct presence	 presence;
+	struct error	 e;
+
+	if (data == NULL) {
+		if (p != NULL)
+			p->gone = true;
+		return;
+	}
+	if (presence_read(&presence, key, data, len, &e) == -1) {
+		log_warn("presence ignored", "key=%s rev=%llu error=%s",
+		    log_str(key), (unsigned long long)seq, log_str(e.text));
+		presence_free(&presence);
+		return;
+	}
+	if (p != NULL)
+		presence_free(&p->presence);
+	else if ((p = calloc(1, sizeof(*p))) == NULL ||
+	    map_put(t->by_id, key, p, NULL) == -1)
+		fatal_memory();
+	p->presence = presence;
+	p->gone = false;
+	p->heard_ms = clock_ms();
+}
+
+/* Nobody is forgotten: all are offline until heard again. */
+static void
+roster_reset(void *table)
+{
+	struct roster		*t = table;
+	const struct map_node	*n;
+
+	for (n = map_first(t->by_id); n != NULL; n = map_next(n))
+		((struct peer *)map_value(n))->gone = true;
+}
+
+const struct watch_ops roster_ops = { roster_put, roster_reset };
+
+struct roster *
+roster_new(void)
+{
+	struct roster	*t = calloc(1, sizeof(*t));
+
+	if (t != NULL && (t->by_id = map_new()) == NULL) {
+		free(t);
+		return NULL;
+	}
+	return t;
+}
+
+void
+roster_free(struct roster *t)
+{
+	if (t == NULL)
+		return;
+	map_free(t->by_id, value_free);
+	free(t);
+}
+
+bool
+peer_is_live(const struct peer *p)
+{
+	return !p->gone && p->presence.status != STATUS_OFFLINE &&
+	    clock_ms() - p->heard_ms < PRESENCE_STALE_MS;
+}
+
+const struct peer *
+roster_find(const struct roster *t, const char *id)
+{
+	return map_get(t->by_id, id);
+}
+
+void
+roster_each(const struct roster *t,
+    void (*fn)(void *, const struct peer *), void *arg)
+{
+	const struct map_node	*n;
+
+	for (n = map_first(t->by_id); n != NULL; n = map_next(n))
+		fn(arg, map_value(n));
+}
+
+/* The next peer of this name that is live (or is not), from node n on. */
+static const struct map_node *
+next_named(const struct map_node *n, const char *name, bool live)
+{
+	const struct peer	*p;
+
+	for (; n != NULL; n = map_next(n)) {
+		p = map_value(n);
+		if (peer_is_live(p) == live &&
+		    name_same(p->presence.name, name))
+			break;
+	}
+	return n;
+}
+
+/* How many of this name; *hit is the last of them. */
+static size_t
+count_named(const struct roster *t, const char *name, bool live,
+    const struct peer **hit)
+{
+	const struct map_node	*n;
+	size_t			 hits = 0;
+
+	for (n = next_named(map_first(t->by_id), name, live); n != NULL;
+	    n = next_named(map_next(n), name, live)) {
+		*hit = map_value(n);
+		hits++;
+	}
+	return hits;
+}
+
+const char *
+roster_mentioned(const struct roster *t, const struct acls *acls,
+    const char *name)
+{
+	const struct peer	*live = NULL, *away = NULL;
+	const char		*owner = NULL;
+	size_t			 n;
+
+	n = count_named(t, name, true, &live);
+	if (n == 1)
+		return live->presence.id;
+	if (n > 1)
+		return NULL;
+	if ((n = count_named(t, name, false, &away)) > 1)
+		return NULL;
+	switch (acls_by_name(acls, name, &owner)) {
+	case 0:
+		return n == 1 ? away->presence.id : NULL;
+	case 1:
+		/* The same agent may be known both ways. */
+		if (n == 1 && strcmp(away->presence.id, owner) != 0)
+			return NULL;
+		return owner;
+	default:
+		return NULL;
+	}
+}
+
+static int
+name_candidates(const struct roster *t, const char *name, bool live,
+    struct error *e)
+{
+	const struct map_node	*n;
+	char			 list[400] = "";
+	size_t			 used = 0;
+
+	for (n = next_named(map_first(t->by_id), name, live);
+	    n != NULL && used < sizeof(list);
+	    n = next_named(map_next(n), name, live))
+		used += (size_t)snprintf(list + used, sizeof(list) - used,
+		    " %s", map_key(n));
+	return error_set(e, EX_DATAERR, "\"%s\" is the name of several "
+	    "agents; say which by id:%s", name, list);
+}
+
+const struct peer *
+roster_resolve(const struct roster *t, const char *name, struct error *e)
+{
+	const struct peer	*p = roster_find(t, name);
+	size_t			 n;
+
+	if (p != NULL)
+		return p;
+	if ((n = count_named(t, name, true, &p)) > 1) {
+		name_candidates(t, name, true, e);
+		return NULL;
+	}
+	if (n == 0 && (n = count_named(t, name, false, &p)) > 1) {
+		name_candidates(t, name, false, e);
+		return NULL;
+	}
+	if (n == 0) {
+		error_set(e, EX_NOUSER, "nobody here is named \"%s\"; "
+		    "`reeve roster` shows who is", name);
+		return NULL;
+	}
+	return p;
+}

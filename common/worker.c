@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: ISC */
+#include <sys/mman.h>
+
+#include <fcntl.h>
+#include <malloc.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "log.h"
+#include "worker.h"
+
+#define TURN_MS		200
+#define BARRIER_MS	2000
+#define SYNC_MS		30000
+#define SLICE_US	20000	/* of work before the next turn */
+#define UNSETTLED_MAX	8192	/* stores not answered */
+#define BUFFERED_MAX	(1024 * 1024)	/* libnats keeps what it grew to */
+#define TRIM_MS		1000	/* idle so long: memory goes back */
+
+/* --- what it died at -------------------------------------------------------- */
+
+static int
+open_mark(struct worker *w, struct error *e)
+{
+	struct role	*r = w->role;
+	char		*path = config_path(&r->config, "lock/%s-%u.at",
+			    r->def->name, r->shard);
+	void		*page = MAP_FAILED;
+	int		 fd;
+
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "mark");
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd != -1 && ftruncate(fd, sizeof(*w->mark)) == 0)
+		page = mmap(NULL, sizeof(*w->mark), PROT_READ | PROT_WRITE,
+		    MAP_SHARED, fd, 0);
+	if (page == MAP_FAILED)
+		error_errno(e, EX_CANTCREAT, "%s", path);
+	if (fd != -1)
+		close(fd);
+	free(path);
+	if (page == MAP_FAILED)
+		return -1;
+	w->mark = page;
+	if (w->mark->magic != WORKER_MARK) {
+		memset(w->mark, 0, sizeof(*w->mark));
+		w->mark->magic = WORKER_MARK;
+	}
+	w->intake_conf.progress = &w->mark->progress;
+	w->died_at_seq = w->mark->at_seq;
+	w->mark->at_seq = 0;
+	if (w->died_at_seq != 0)
+		log_warn("the one before died at a message", "seq=%llu",
+		    (unsigned long long)w->died_at_seq);
+	return 0;
+}
+
+bool
+worker_may_give_up(const struct held *h)
+{
+	return h->deliveries >= GIVE_UP_DELIVERIES &&
+	    clock_epoch_ms() - h->stored_ms >= GIVE_UP_AGE_MS;
+}
+
+bool
+worker_is_poison(const struct worker *w, const struct held *h)
+{
+	return worker_may_give_up(h) && (h->seq == w->died_at_seq ||
+	    h->deliveries >= GIVE_UP_ANYHOW);
+}
+
+int
+worker_init(struct worker *w, struct role *r, struct error *e)
+{
+	w->role = r;
+	if (open_mark(w, e) == -1)
+		return -1;
+	return gate_init(&w->gate, r->config.space, r->shard, &r->host, e);
+}
+
+/* --- opening and closing -------------------------------------------------- */
+
+static void
+stop_intake(struct worker *w, const char *why)
+{
+	if (w->intake == NULL)
+		return;
+	log_info("giving back", "held=%zu why=%s", intake_held(w->intake),
+	    log_str(why));
+	intake_stop(w->intake);
+	w->intake = NULL;
+}
+
+static int
+start_intake(struct worker *w, struct error *e)
+{
+	int64_t	wait = gate_valid_until(&w->gate) - clock_ms();
+
+	w->intake = intake_start(w->role->bus, &w->intake_conf, wait, e);
+	if (w->intake == NULL && e->api == JS_NO_CONSUMER) {
+		/* It may go by the tables. */
+		if (watch_barrier(w->role->bus, w->watches, w->n_fresh,
+		    BARRIER_MS, e) == -1 || w->make_durable(w, e) == -1)
+			return -1;
+		w->intake = intake_start(w->role->bus, &w->intake_conf, wait,
+		    e);
+	}
+	if (w->intake == NULL)
+		return -1;
+	w->held_up = false;
+	if (w->bound != NULL)
+		w->bound(w);
+	return 0;
+}
+
+static int
+bind_tables(struct worker *w, struct error *e)
+{
+	size_t	i;
+
+	if (gate_bind(&w->gate, w->role->bus, e) == -1)
+		return -1;
+	for (i = 0; i < w->n_watches; i++)
+		if (watch_bind(w->watches[i], w->role->bus, e) == -1)
+			return -1;
+	return watch_wait(w->role->bus, w->watches, w->n_watches, SYNC_MS, e);
+}
+
+static int
+tend_tables(struct worker *w, struct error *e)
+{
+	size_t	i;
+
+	if (gate_tend(&w->gate, e) == -1)
+		return -1;
+	for (i = 0; i < w->n_watches; i++)
+		if (watch_tend(w->watches[i], e) == -1)
+			return -1;
+	return 0;
+}
+
+/* --- working ------------------------------------------------------------------ */
+
+/* Tables and lease as of now, by one round of questions.  1: proven; 0: not
+ * now; -1: the session ends. */
+static int
+prove(struct worker *w, struct error *e)
+{
+	int64_t	start = clock_us();
+	size_t	i;
+
+	/* Those that need no proof must not be half read. */
+	for (i = w->n_fresh; i < w->n_watches; i++)
+		if (!watch_synced(w->watches[i]))
+			return 0;
+	if (gate_read(&w->gate, BARRIER_MS, e) == -1)
+		return bus_alive(w->role->bus) ? 0 : -1;
+	if (watch_barrier(w->role->bus, w->watches, w->n_fresh, BARRIER_MS, e)
+	    == -1) {
+		log_warn("tables not proven fresh", "error=%s",
+		    log_str(e->text));
+		return bus_alive(w->role->bus) ? 0 : -1;
+	}
+	while (!gate_read_settled(&w->gate) && bus_alive(w->role->bus))
+		bus_turn(w->role->bus, NULL, 0, 50);
+	w->barrier_us += (uint64_t)(clock_us() - start);
+	w->batches++;
+	return gate_read_open(&w->gate);
+}
+
+static bool
+full(const struct worker *w)
+{
+	return intake_unsettled(w->intake) >= UNSETTLED_MAX ||
+	    bus_buffered(w->role->bus) >= BUFFERED_MAX;
+}
+
+/*
+ * One batch: what had arrived before the proof, and no more than a slice of
+ * it, so that answers are read and the lease is looked at between.
+ */
+static int
+work_batch(struct worker *w, struct error *e)
+{
+	uint64_t	 arrival = intake_arrivals(w->intake);
+	struct held	*h;
+	enum work	 did;
+	int64_t		 end;
+	int		 proven;
+
+	w->held_up = false;
+	if (full(w) || !intake_has_work(w->intake))
+		return 0;
+	if ((proven = prove(w, e)) != 1) {
+		w->held_up = true;	/* a short wait, then again */
+		return proven;
+	}
+	end = clock_us() + SLICE_US;
+	while (!full(w) && clock_us() < end &&
+	    (h = intake_next(w->intake, arrival)) != NULL) {
+		w->mark->at_seq = h->seq;
+		did = w->work(w, h, e);
+		w->mark->at_seq = 0;
+		switch (did) {
+		case WORK_ON:
+			w->worked++;
+			break;
+		case WORK_HOLD:
+			w->held_up = true;
+			return 0;
+		case WORK_FAILED:
+			return -1;
+		}
+	}
+	return 0;
+}
+
+/* After a burst the heap is given back, once. */
+static void
+trim_when_idle(struct worker *w)
+{
+	if (w->worked == w->trimmed_at || intake_held(w->intake) > 0) {
+		w->idle_ms = clock_ms();
+		return;
+	}
+	if (clock_ms() - w->idle_ms < TRIM_MS)
+		return;
+	w->trimmed_at = w->worked;
+	malloc_trim(0);
+}
+
+static int
+work_open(struct worker *w, struct error *e)
+{
+	if (w->intake == NULL && start_intake(w, e) == -1)
+		return -1;
+	if (intake_tend(w->intake, gate_valid_until(&w->gate), e) == -1)
+		return -1;
+	if (w->tend != NULL && w->tend(w, e) == -1)
+		return -1;
+	if (!intake_ready(w->intake))
+		return 0;
+	role_set_state(w->role, ROLE_BOUND, "lease held");
+	trim_when_idle(w);
+	return work_batch(w, e);
+}
+
+/* How long the next turn may wait. */
+static int64_t
+turn_ms(const struct worker *w)
+{
+	int64_t	left = gate_valid_until(&w->gate) - clock_ms();
+
+	if (w->intake == NULL)
+		return TURN_MS;
+	if (!intake_ready(w->intake))
+		return 20;
+	if (w->held_up)
+		return 5;
+	if (intake_has_work(w->intake) && !full(w))
+		return 0;
+	return left < TURN_MS ? left : TURN_MS;
+}
+
+static int
+loop(struct worker *w, struct error *e)
+{
+	do {
+		if (tend_tables(w, e) == -1)
+			return -1;
+		if (gate_is_open(&w->gate)) {
+			if (work_open(w, e) == -1)
+				return -1;
+		} else {
+			stop_intake(w, gate_why(&w->gate));
+			role_set_state(w->role, ROLE_PAUSED,
+			    gate_why(&w->gate));
+		}
+	} while (role_turn(w->role, turn_ms(w)));
+	return 0;
+}
+
+int
+worker_session(struct worker *w, struct error *e)
+{
+	size_t	i;
+	int	r;
+
+	r = bind_tables(w, e);
+	if (r == 0)
+		r = loop(w, e);
+	stop_intake(w, r == -1 ? e->text : "session ends");
+	for (i = 0; i < w->n_watches; i++)
+		watch_unbind(w->watches[i]);
+	gate_unbind(&w->gate);
+	return r;
+}
+
+void
+worker_health(const struct worker *w, cJSON *o)
+{
+	const struct intake_counts	*c;
+
+	cJSON_AddNumberToObject(o, "worked", (double)w->worked);
+	cJSON_AddNumberToObject(o, "batches", (double)w->batches);
+	cJSON_AddNumberToObject(o, "barrierUs", (double)w->barrier_us);
+	if (w->intake == NULL)
+		return;
+	c = intake_counts(w->intake);
+	cJSON_AddNumberToObject(o, "held", (double)intake_held(w->intake));
+	cJSON_AddNumberToObject(o, "naked", (double)c->naked);
+	cJSON_AddNumberToObject(o, "buried", (double)c->buried);
+	cJSON_AddNumberToObject(o, "redelivered", (double)c->redelivered);
+	cJSON_AddNumberToObject(o, "storeFailures",
+	    (double)c->store_failures);
+}

@@ -1,0 +1,469 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * reeve-control: serves ctl.delivery, by which agents join, leave and list
+ * their durable memberships (wire section 6).
+ */
+#include <sys/queue.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "acls.h"
+#include "clock.h"
+#include "gate.h"
+#include "jetstream.h"
+#include "json.h"
+#include "log.h"
+#include "space.h"
+
+#include "control.h"
+
+#define TURN_MS		200
+#define SYNC_MS		30000
+#define READ_MS		2000
+#define QUEUE_MAX	1024		/* requests; the rest time out */
+#define REQUEST_MAX	(16 * 1024)	/* bytes */
+#define STALE_MS	25000		/* nobody waits for its answer */
+/* Of an owner's 1000 places in INBOX, beside fan-out's 800. */
+#define HEADROOM	150
+#define QUEUE_GROUP	"delivery"
+
+static const struct op *const ops[] = { &op_join, &op_leave, &op_list };
+#define N_OPS	(sizeof(ops) / sizeof(ops[0]))
+
+struct queued {
+	STAILQ_ENTRY(queued)	 entry;
+	natsMsg			*msg;
+	int64_t			 came_ms;
+};
+
+struct responder {
+	struct control		 control;
+	struct gate		 gate;
+	struct bus_sub		*sub;		/* NULL: paused */
+	STAILQ_HEAD(, queued)	 queue;
+	unsigned		 n_queued;
+	uint64_t		 served, refused, unbound, overflow;
+};
+
+/* --- requests in, answers out ------------------------------------------------------- */
+
+static struct queued *
+next_request(struct responder *rs)
+{
+	struct queued	*q = STAILQ_FIRST(&rs->queue);
+
+	if (q != NULL) {
+		STAILQ_REMOVE_HEAD(&rs->queue, entry);
+		rs->n_queued--;
+	}
+	return q;
+}
+
+static void
+drop_requests(struct responder *rs)
+{
+	struct queued	*q;
+
+	while ((q = next_request(rs)) != NULL) {
+		natsMsg_Destroy(q->msg);
+		free(q);
+	}
+}
+
+/* The broker does not check a reply subject against the requester: answer
+ * only on the requester's own lane. */
+static bool
+is_bound(natsMsg *m)
+{
+	const char	*subject = natsMsg_GetSubject(m);
+	const char	*reply = natsMsg_GetReply(m);
+	size_t		 n = strlen(subject);
+
+	return reply != NULL && strncmp(reply, subject, n) == 0 &&
+	    strncmp(reply + n, ".reply.", 7) == 0 && reply[n + 7] != '\0';
+}
+
+static void
+answer(struct responder *rs, natsMsg *m, cJSON *data, const struct error *e)
+{
+	cJSON		*o = cJSON_CreateObject();
+	char		*body;
+	struct bus_pub	 p = { .subject = natsMsg_GetReply(m) };
+
+	if (o == NULL || !json_set_bool(o, "ok", data != NULL))
+		fatal_memory();
+	if (data != NULL)
+		cJSON_AddItemToObject(o, "data", data);
+	else if (!json_set_str(o, "error", e->text))
+		fatal_memory();
+	if ((body = json_print(o)) == NULL)
+		fatal_memory();
+	p.data = body;
+	p.len = strlen(body);
+	(void)bus_publish(rs->control.bus, &p, NULL);
+	free(body);
+	cJSON_Delete(o);
+}
+
+/* Far more than a request can need: a flood of these must not fill us. */
+static void
+refuse_large(struct responder *rs, natsMsg *m)
+{
+	struct error	e;
+
+	rs->overflow++;
+	error_set(&e, EX_DATAERR, "the request has %d bytes; at most %d are "
+	    "read", natsMsg_GetDataLength(m), REQUEST_MAX);
+	if (is_bound(m))
+		answer(rs, m, NULL, &e);
+}
+
+static void
+on_request(void *arg, natsMsg *m)
+{
+	struct responder	*rs = arg;
+	struct queued		*q;
+
+	if (natsMsg_GetDataLength(m) > REQUEST_MAX) {
+		refuse_large(rs, m);
+		natsMsg_Destroy(m);
+		return;
+	}
+	if (rs->n_queued >= QUEUE_MAX || (q = calloc(1, sizeof(*q))) == NULL) {
+		rs->overflow++;
+		natsMsg_Destroy(m);
+		return;
+	}
+	q->msg = m;
+	q->came_ms = clock_ms();
+	STAILQ_INSERT_TAIL(&rs->queue, q, entry);
+	rs->n_queued++;
+}
+
+/* --- checking ------------------------------------------------------------------------ */
+
+struct body {
+	char	*op, *from_id;
+	cJSON	*args;
+};
+
+static const struct json_field from_fields[] = {
+	{ .name = "id", .type = JSON_STRING, .required = true,
+	    .offset = offsetof(struct body, from_id) },
+	JSON_END };
+static const struct json_field body_fields[] = {
+	{ .name = "op", .type = JSON_STRING, .required = true, .max = 64,
+	    .offset = offsetof(struct body, op) },
+	{ .name = "args", .type = JSON_OBJECT,
+	    .offset = offsetof(struct body, args) },
+	{ .name = "from", .type = JSON_OBJECT, .required = true,
+	    .sub = from_fields, .offset = 0 },
+	JSON_END };
+
+static const struct op *
+find_op(const char *name)
+{
+	size_t	i;
+
+	for (i = 0; i < N_OPS; i++)
+		if (strcmp(ops[i]->name, name) == 0)
+			return ops[i];
+	return NULL;
+}
+
+static int
+check_channel(struct request *rq, struct error *e)
+{
+	const cJSON	*ch = json_get(rq->args, "channel");
+
+	if (!cJSON_IsString(ch))
+		return error_set(e, EX_DATAERR, "args.channel: expected a "
+		    "string");
+	if (!channel_is_concrete(ch->valuestring))
+		return error_set(e, EX_DATAERR, "args.channel: \"%s\" is not "
+		    "a concrete channel", ch->valuestring);
+	rq->channel = ch->valuestring;
+	return 0;
+}
+
+static int
+refuse_uncovered(const struct acl *acl, const char *channel, struct error *e)
+{
+	char	list[300] = "";
+	size_t	i, used = 0;
+
+	for (i = 0; i < acl->n_allow && used < sizeof(list); i++)
+		used += (size_t)snprintf(list + used, sizeof(list) - used,
+		    "%s%s", i == 0 ? "" : ", ", acl->allow[i]);
+	return error_set(e, EX_NOPERM, "channel \"%s\" is not within your "
+	    "read ACL [%s]", channel, list);
+}
+
+/* The caller's ACL record, read now. */
+static int
+check_acl(struct control *c, const struct request *rq, struct error *e)
+{
+	char			 stream[STREAM_MAX], subject[SUBJECT_MAX];
+	struct js_message	 m;
+	struct acl		 acl;
+	int			 found, rv = 0;
+
+	name_bucket_stream(stream, sizeof(stream), c->role->config.space,
+	    BUCKET_ACL);
+	name_bucket_key(subject, sizeof(subject), c->role->config.space,
+	    BUCKET_ACL, rq->caller);
+	found = js_get(c->bus, stream, JS_LAST_BY_SUBJECT, 0, subject, &m, e);
+	if (found == -1)
+		return -1;
+	if (found == 1 && m.deleted) {
+		js_message_free(&m);
+		found = 0;
+	}
+	if (found == 0)
+		return error_set(e, EX_NOPERM, "you have no ACL record: ask "
+		    "your operator to onboard you");
+	if (acl_read(&acl, m.data, m.len, e) == -1)
+		rv = error_wrap(e, "your ACL record is unreadable");
+	else if (!acl_covers(&acl, rq->channel))
+		rv = refuse_uncovered(&acl, rq->channel, e);
+	acl_free(&acl);
+	js_message_free(&m);
+	return rv;
+}
+
+/* The caller is who the broker let publish on this subject. */
+static int
+check_caller(const struct body *b, const struct subject *s, char *caller,
+    size_t size, struct error *e)
+{
+	snprintf(caller, size, "%.*s", (int)s->sender_len, s->sender);
+	if (strcmp(b->from_id, caller) != 0)
+		return error_set(e, EX_NOPERM, "from.id is not the sender of "
+		    "this request");
+	if (!name_is_id(caller))
+		return error_set(e, EX_NOPERM, "the sender is not an id");
+	return 0;
+}
+
+/* --- serving ---------------------------------------------------------------------------- */
+
+static int
+serve_parsed(struct responder *rs, const struct body *b,
+    const struct subject *s, cJSON *data, struct error *e)
+{
+	char		 caller[SUBJECT_MAX];
+	struct request	 rq = { .caller = caller, .args = b->args };
+	const struct op	*op;
+
+	if (check_caller(b, s, caller, sizeof(caller), e) == -1)
+		return -1;
+	if ((op = find_op(b->op)) == NULL)
+		return error_set(e, EX_DATAERR, "op \"%s\" not supported on "
+		    "the delivery control service", b->op);
+	if (op->channel && check_channel(&rq, e) == -1)
+		return -1;
+	if (op->acl && check_acl(&rs->control, &rq, e) == -1)
+		return -1;
+	return op->run(&rs->control, &rq, data, e);
+}
+
+static void
+serve(struct responder *rs, natsMsg *m)
+{
+	struct body	 b = { NULL, NULL, NULL };
+	struct subject	 s;
+	struct error	 e = { .code = 0 };
+	cJSON		*body, *data = NULL;
+
+	if (!subject_parse(&s, natsMsg_GetSubject(m)) ||
+	    s.kind != SUBJECT_CTL || !is_bound(m)) {
+		rs->unbound++;
+		log_warn("request without a reply lane of its own",
+		    "subject=%s reply=%s", log_str(natsMsg_GetSubject(m)),
+		    log_str(natsMsg_GetReply(m)));
+		return;
+	}
+	body = json_parse(natsMsg_GetData(m),
+	    (size_t)natsMsg_GetDataLength(m), &e);
+	if (body != NULL && json_read(body, body_fields, &b, "", &e) == 0) {
+		if ((data = cJSON_CreateObject()) == NULL)
+			fatal_memory();
+		if (serve_parsed(rs, &b, &s, data, &e) == -1) {
+			cJSON_Delete(data);
+			data = NULL;
+		}
+	}
+	if (data == NULL) {
+		rs->refused++;
+		log_info("refused", "subject=%s error=%s",
+		    log_str(natsMsg_GetSubject(m)), log_str(e.text));
+	}
+	rs->served++;
+	answer(rs, m, data, &e);
+	cJSON_Delete(body);
+}
+
+/* The lease as the store has it: nothing is answered on the clock's word
+ * alone. */
+static bool
+proven(struct responder *rs)
+{
+	struct error	e;
+
+	if (gate_read(&rs->gate, READ_MS, &e) == -1)
+		return false;
+	while (!gate_read_settled(&rs->gate) && bus_alive(rs->control.bus))
+		bus_turn(rs->control.bus, NULL, 0, 50);
+	return gate_read_open(&rs->gate);
+}
+
+/* One at a time: between two, the frame says our health and hears signals. */
+static void
+serve_one(struct responder *rs)
+{
+	struct queued	*q;
+
+	if (STAILQ_EMPTY(&rs->queue) || !proven(rs))
+		return;
+	q = next_request(rs);
+	if (clock_ms() - q->came_ms < STALE_MS)
+		serve(rs, q->msg);
+	natsMsg_Destroy(q->msg);
+	free(q);
+}
+
+/* --- the role ----------------------------------------------------------------------------- */
+
+/* No subscription while paused: "no responder" tells clients to do without. */
+static int
+set_open(struct responder *rs, bool open, struct error *e)
+{
+	struct role	*r = rs->control.role;
+	char		 subject[SUBJECT_MAX];
+
+	if (!open && rs->sub != NULL) {
+		bus_unsubscribe(rs->control.bus, rs->sub);
+		rs->sub = NULL;
+		drop_requests(rs);
+	}
+	if (open && rs->sub == NULL) {
+		subject_ctl(subject, sizeof(subject), r->config.space,
+		    "delivery", "*");
+		rs->sub = bus_subscribe(rs->control.bus, subject, QUEUE_GROUP,
+		    on_request, rs, e);
+		if (rs->sub == NULL)
+			return -1;
+		headroom_bind(&rs->control.headroom, rs->control.bus);
+	}
+	role_set_state(r, open ? ROLE_BOUND : ROLE_PAUSED,
+	    gate_why(&rs->gate));
+	return 0;
+}
+
+static int
+bind_session(struct responder *rs, struct error *e)
+{
+	struct control	*c = &rs->control;
+
+	c->bus = c->role->bus;
+	c->entries_settled = c->entries_seq = 0;
+	if (gate_bind(&rs->gate, c->bus, e) == -1 ||
+	    watch_bind(c->members_watch, c->bus, e) == -1)
+		return -1;
+	return watch_wait(c->bus, &c->members_watch, 1, SYNC_MS, e);
+}
+
+static int
+loop(struct responder *rs, struct error *e)
+{
+	struct control	*c = &rs->control;
+	int64_t		 left;
+
+	do {
+		if (gate_tend(&rs->gate, e) == -1 ||
+		    watch_tend(c->members_watch, e) == -1)
+			return -1;
+		if (watch_synced(c->members_watch) &&
+		    members_shards(c->members) != c->role->shards)
+			return error_set(e, EX_CONFIG, "the space has %u "
+			    "shards, this host is set up for %u",
+			    members_shards(c->members), c->role->shards);
+		if (set_open(rs, gate_is_open(&rs->gate), e) == -1 ||
+		    headroom_tend(&c->headroom, c->entries_settled,
+		    c->entries_seq, e) == -1)
+			return -1;
+		serve_one(rs);
+		left = rs->sub == NULL ? TURN_MS :
+		    gate_valid_until(&rs->gate) - clock_ms();
+		if (!STAILQ_EMPTY(&rs->queue))
+			left = 0;
+	} while (role_turn(c->role, left < TURN_MS ? left : TURN_MS));
+	return 0;
+}
+
+static int
+session(struct role *r, struct error *e)
+{
+	struct responder	*rs = r->own;
+	int			 rv = bind_session(rs, e);
+
+	if (rv == 0)
+		rv = loop(rs, e);
+	/* Answered by somebody else, or by us in the next session. */
+	if (rs->sub != NULL && bus_alive(r->bus))
+		bus_unsubscribe(r->bus, rs->sub);
+	rs->sub = NULL;
+	drop_requests(rs);
+	watch_unbind(rs->control.members_watch);
+	gate_unbind(&rs->gate);
+	return rv;
+}
+
+static int
+start(struct role *r, struct error *e)
+{
+	static struct responder	 rs;
+	struct control		*c = &rs.control;
+	const char		*space = r->config.space;
+
+	r->own = &rs;
+	c->role = r;
+	STAILQ_INIT(&rs.queue);
+	if (gate_init(&rs.gate, space, r->shard, &r->host, e) == -1)
+		return -1;
+	if ((c->members = members_new()) == NULL ||
+	    (c->members_watch = watch_new(space, BUCKET_MEMBERS, ">",
+	    &members_ops, c->members)) == NULL ||
+	    headroom_init(&c->headroom, space, r->shard, r->shards, HEADROOM)
+	    == -1)
+		return error_errno(e, EX_OSERR, "tables");
+	name_stream(c->chat, sizeof(c->chat), space, STREAM_CHAT);
+	name_stream(c->inbox, sizeof(c->inbox), space, STREAM_INBOX);
+	space_fanout_name(c->fanout, sizeof(c->fanout), r->shard, r->shards);
+	space_reader_name(c->reader, sizeof(c->reader), r->shard, r->shards);
+	return 0;
+}
+
+static void
+health(struct role *r, cJSON *o)
+{
+	const struct responder	*rs = r->own;
+
+	cJSON_AddNumberToObject(o, "served", (double)rs->served);
+	cJSON_AddNumberToObject(o, "refused", (double)rs->refused);
+	cJSON_AddNumberToObject(o, "unbound", (double)rs->unbound);
+	cJSON_AddNumberToObject(o, "overflow", (double)rs->overflow);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct role_def	def = {
+		.name = "control", .start = start, .session = session,
+		.health = health };
+
+	return role_main(argc, argv, &def);
+}

@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_CONTROL_H
+#define REEVE_CONTROL_H
+
+#include <cjson/cJSON.h>
+
+#include "headroom.h"
+#include "members.h"
+#include "role.h"
+
+/*
+ * The control responder's parts (wire section 6).  An op is a file with a
+ * const struct op at its end; control.c knows nothing else of it.
+ */
+struct control {
+	struct role		*role;
+	struct bus		*bus;		/* of the session */
+	struct members		*members;
+	struct watch		*members_watch;
+	struct headroom		 headroom;
+	uint64_t		 entries_settled, entries_seq;
+	char			 chat[STREAM_MAX];
+	char			 inbox[STREAM_MAX];
+	char			 fanout[64], reader[64];	/* durables */
+};
+
+/* A request whose form, sender and channel have been checked. */
+struct request {
+	const char	*caller;	/* the authenticated id */
+	const char	*channel;	/* concrete; NULL when op has none */
+	const cJSON	*args;		/* NULL if absent */
+};
+
+struct op {
+	const char	*name;
+	bool		 channel;	/* args.channel, concrete */
+	bool		 acl;		/* and inside the caller's ACL */
+	/*
+	 * Do it.  0: data (added to, {} at first) is the answer's.  -1 with
+	 * *e: its text is the answer's error.
+	 */
+	int		(*run)(struct control *, const struct request *,
+			    cJSON *data, struct error *);
+};
+
+extern const struct op op_join, op_leave, op_list;
+
+#endif

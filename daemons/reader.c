@@ -1,0 +1,441 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * reeve-reader: the trusted reader.  Authorizes each entry of INBOX by what
+ * is true now, and hands the publisher's message on to its owner's dlv (wire
+ * section 5, "The trusted reader authorizes").
+ */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "acls.h"
+#include "clock.h"
+#include "json.h"
+#include "log.h"
+#include "map.h"
+#include "members.h"
+#include "space.h"
+#include "worker.h"
+
+#define BATCH		512
+#define CAP		4096
+#define NAK_DELAY_MS	2000
+#define NO_ACL		"unknown owner: no ACL record"
+#define SAY_DEFERRED_MS	100		/* health, while any is deferred */
+#define SAID_OWNERS_MAX	64
+#define OVERDUE_MS	8000		/* a deferred entry should be back */
+
+/* An entry given back with a delay; its owner waits behind it. */
+struct deferred {
+	RB_ENTRY(deferred)	 entry;
+	uint64_t		 seq;
+	int64_t			 since_ms;
+	char			*owner;
+};
+RB_HEAD(deferrals, deferred);
+
+struct reader {
+	struct worker		 worker;
+	struct members		*members;
+	struct acls		*acls;
+	struct deferrals	 deferrals;	/* by sequence */
+	size_t			 n_deferrals;
+	struct map		*waiting;	/* owner: uintptr_t count */
+	int64_t			 overdue_ms;	/* last look */
+	char			 stream[STREAM_MAX];
+	char			 filter[SUBJECT_MAX];
+	char			 durable[64];
+	char			 dead[SUBJECT_MAX];
+	uint64_t		 delivered, no_acl, not_covered, not_member,
+				    malformed;
+};
+
+/* --- deferred entries ---------------------------------------------------------- */
+
+static int
+deferred_cmp(const struct deferred *a, const struct deferred *b)
+{
+	return a->seq < b->seq ? -1 : a->seq > b->seq;
+}
+
+RB_GENERATE_STATIC(deferrals, deferred, entry, deferred_cmp)
+
+static struct deferred *
+deferred_find(struct reader *r, uint64_t seq)
+{
+	struct deferred	key = { .seq = seq };
+
+	return RB_FIND(deferrals, &r->deferrals, &key);
+}
+
+static void
+waiting_add(struct reader *r, const char *owner, int delta)
+{
+	uintptr_t	n = (uintptr_t)map_get(r->waiting, owner);
+
+	n = delta > 0 ? n + 1 : n - (n > 0);
+	if (n == 0)
+		(void)map_del(r->waiting, owner);
+	else if (map_put(r->waiting, owner, (void *)n, NULL) == -1)
+		fatal_memory();
+}
+
+static void
+deferred_add(struct reader *r, uint64_t seq, const char *owner)
+{
+	struct deferred	*d;
+
+	if ((d = calloc(1, sizeof(*d))) == NULL ||
+	    (d->owner = strdup(owner)) == NULL)
+		fatal_memory();
+	d->seq = seq;
+	d->since_ms = clock_ms();
+	RB_INSERT(deferrals, &r->deferrals, d);
+	r->n_deferrals++;
+	waiting_add(r, owner, 1);
+}
+
+static void
+deferred_drop(struct reader *r, struct deferred *d)
+{
+	RB_REMOVE(deferrals, &r->deferrals, d);
+	r->n_deferrals--;
+	waiting_add(r, d->owner, -1);
+	free(d->owner);
+	free(d);
+}
+
+/* Is an earlier entry of this owner still away? */
+static bool
+owner_waits(struct reader *r, const char *owner, uint64_t seq)
+{
+	struct deferred	*d;
+
+	if (map_get(r->waiting, owner) == NULL)
+		return false;
+	RB_FOREACH(d, deferrals, &r->deferrals) {
+		if (d->seq >= seq)
+			return false;
+		if (strcmp(d->owner, owner) == 0)
+			return true;
+	}
+	return false;
+}
+
+static size_t
+count_deferred(void *arg)
+{
+	return ((struct reader *)arg)->n_deferrals;
+}
+
+static bool
+is_deferred(void *arg, uint64_t seq)
+{
+	return deferred_find(arg, seq) != NULL;
+}
+
+/* One that is long overdue was evicted: nothing waits behind it any more. */
+static int
+check_overdue(struct reader *r, struct error *e)
+{
+	struct deferred		*d, *next;
+	struct js_message	 m;
+	int64_t			 now = clock_ms();
+	int			 found;
+
+	if (now - r->overdue_ms < OVERDUE_MS / 4)
+		return 0;
+	r->overdue_ms = now;
+	for (d = RB_MIN(deferrals, &r->deferrals); d != NULL; d = next) {
+		next = RB_NEXT(deferrals, &r->deferrals, d);
+		if (now - d->since_ms < OVERDUE_MS)
+			continue;
+		found = js_get(r->worker.role->bus, r->stream, JS_BY_SEQ,
+		    d->seq, NULL, &m, e);
+		if (found == -1)
+			return -1;
+		if (found == 1)
+			js_message_free(&m);
+		else
+			deferred_drop(r, d);
+	}
+	return 0;
+}
+
+/* --- one entry ------------------------------------------------------------------- */
+
+static enum work
+finish(struct held *h)
+{
+	intake_done(h);
+	return WORK_ON;
+}
+
+static enum work
+bury(struct held *h, const char *reason, const char *owner, struct error *e)
+{
+	if (intake_bury(h, reason, owner, NULL, e) == -1)
+		return WORK_FAILED;
+	return finish(h);
+}
+
+static enum work
+defer(struct reader *r, struct held *h, const char *owner)
+{
+	deferred_add(r, h->seq, owner);
+	intake_nak(h, NAK_DELAY_MS);
+	return WORK_ON;
+}
+
+static enum work
+deliver(struct reader *r, struct held *h, const struct entry *en,
+    const char *owner, struct error *e)
+{
+	char		subject[SUBJECT_MAX], id[SUBJECT_MAX];
+	struct bus_pub	p = { .subject = subject, .msg_id = id,
+			    .data = en->msg, .len = en->msg_len };
+
+	subject_dlv(subject, sizeof(subject), r->worker.role->config.space,
+	    owner);
+	snprintf(id, sizeof(id), "%s:%s:%llu", en->msg_id, owner,
+	    (unsigned long long)en->generation);
+	if (intake_store(h, &p, e) == -1)
+		return e->code == EX_DATAERR ? bury(h, e->text, owner, e) :
+		    WORK_FAILED;
+	r->delivered++;
+	return finish(h);
+}
+
+/* By current state: the ACL gates all, the interval gates members' copies. */
+static enum work
+authorize(struct reader *r, struct held *h, const struct entry *en,
+    const char *owner, struct error *e)
+{
+	const struct acl	*acl = acls_find(r->acls, owner);
+	const struct member	*m;
+
+	if (acl == NULL) {
+		r->no_acl++;
+		return worker_may_give_up(h) ? bury(h, NO_ACL, owner, e) :
+		    defer(r, h, owner);
+	}
+	if (!acl_covers(acl, en->channel)) {
+		r->not_covered++;
+		return finish(h);
+	}
+	if (en->reason == ENTRY_DURABLE_CHANNEL) {
+		m = members_find(r->members, en->channel, owner);
+		if (m == NULL || member_entitles(m, en->seq) == 0) {
+			r->not_member++;
+			return finish(h);
+		}
+	}
+	return deliver(r, h, en, owner, e);
+}
+
+#ifdef REEVE_FAULTS
+static void
+fault(const struct entry *en)
+{
+	const char	*id = getenv("REEVE_FAULT_CRASH_ID");
+
+	if (id != NULL && strcmp(id, en->msg_id) == 0)
+		abort();
+}
+#endif
+
+static enum work
+work(struct worker *w, struct held *h, struct error *e)
+{
+	struct reader	*r = w->own;
+	struct deferred	*d = deferred_find(r, h->seq);
+	const char	*owner;
+	struct entry	 en;
+	enum work	 rv;
+
+	owner = subject_dinbox_owner(natsMsg_GetSubject(h->msg),
+	    w->role->config.space, w->role->shards);
+	/* Before it is parsed: one that kills its reader must end too. */
+	if (d == NULL && worker_is_poison(w, h))
+		return bury(h, "delivered too often without success", owner,
+		    e);
+	if (d != NULL)
+		deferred_drop(r, d);
+	if (owner == NULL) {
+		r->malformed++;
+		return finish(h);
+	}
+	if (owner_waits(r, owner, h->seq))
+		return defer(r, h, owner);
+	if (entry_read(&en, natsMsg_GetData(h->msg),
+	    (size_t)natsMsg_GetDataLength(h->msg), e) == -1) {
+		r->malformed++;
+		rv = bury(h, e->text, owner, e);
+	} else {
+#ifdef REEVE_FAULTS
+		fault(&en);
+#endif
+		rv = authorize(r, h, &en, owner, e);
+	}
+	entry_free(&en);
+	return rv;
+}
+
+/* --- the role -------------------------------------------------------------------------- */
+
+static int
+make_durable(struct worker *w, struct error *e)
+{
+	struct reader	*r = w->own;
+	cJSON		*config;
+	int		 rv;
+
+	config = space_reader(w->role->config.space, w->role->shard,
+	    w->role->shards);
+	if (config == NULL)
+		fatal_memory();
+	rv = js_consumer_create(w->role->bus, r->stream, r->durable, config,
+	    NULL, e);
+	cJSON_Delete(config);
+	return rv;
+}
+
+/* What was deferred comes back with the recovery, in order. */
+static void
+bound(struct worker *w)
+{
+	struct reader	*r = w->own;
+	struct deferred	*d;
+
+	while ((d = RB_MIN(deferrals, &r->deferrals)) != NULL)
+		deferred_drop(r, d);
+}
+
+static int
+tend(struct worker *w, struct error *e)
+{
+	struct reader	*r = w->own;
+
+	if (watch_synced(w->watches[0]) &&
+	    members_shards(r->members) != w->role->shards)
+		return error_set(e, EX_CONFIG, "the space has %u shards, this"
+		    " host is set up for %u", members_shards(r->members),
+		    w->role->shards);
+	/* Fan-out waits for this word while something is deferred. */
+	w->role->health_every_ms = r->n_deferrals > 0 ? SAY_DEFERRED_MS : 0;
+	return check_overdue(r, e);
+}
+
+static int
+session(struct role *r, struct error *e)
+{
+	struct reader	*rd = r->own;
+
+	return worker_session(&rd->worker, e);
+}
+
+static int
+make_tables(struct reader *r, const char *space, struct error *e)
+{
+	struct worker	*w = &r->worker;
+
+	r->members = members_new();
+	r->acls = acls_new();
+	r->waiting = map_new();
+	RB_INIT(&r->deferrals);
+	if (r->members == NULL || r->acls == NULL || r->waiting == NULL)
+		return error_errno(e, EX_OSERR, "tables");
+	w->watches[0] = watch_new(space, BUCKET_MEMBERS, ">", &members_ops,
+	    r->members);
+	w->watches[1] = watch_new(space, BUCKET_ACL, ">", &acls_ops, r->acls);
+	w->n_watches = w->n_fresh = 2;
+	if (w->watches[0] == NULL || w->watches[1] == NULL)
+		return error_errno(e, EX_OSERR, "watches");
+	return 0;
+}
+
+static int
+start(struct role *r, struct error *e)
+{
+	static struct reader	 rd;
+	const char		*space = r->config.space;
+	struct intake_conf	*c = &rd.worker.intake_conf;
+
+	r->own = &rd;
+	if (worker_init(&rd.worker, r, e) == -1 ||
+	    make_tables(&rd, space, e) == -1)
+		return -1;
+	name_stream(rd.stream, sizeof(rd.stream), space, STREAM_INBOX);
+	if (r->shards > 1)
+		snprintf(rd.filter, sizeof(rd.filter), "cotal.%s.dinbox.%u.>",
+		    space, r->shard);
+	else
+		snprintf(rd.filter, sizeof(rd.filter), "cotal.%s.dinbox.>",
+		    space);
+	space_reader_name(rd.durable, sizeof(rd.durable), r->shard,
+	    r->shards);
+	subject_dead(rd.dead, sizeof(rd.dead), space, r->shard_text,
+	    "reader");
+	c->stream = rd.stream;
+	c->durable = rd.durable;
+	c->filter = rd.filter;
+	c->dead_subject = rd.dead;
+	c->batch = BATCH;
+	c->cap = CAP;
+	c->deferred = count_deferred;
+	c->is_deferred = is_deferred;
+	c->arg = &rd;
+	rd.worker.make_durable = make_durable;
+	rd.worker.bound = bound;
+	rd.worker.tend = tend;
+	rd.worker.work = work;
+	rd.worker.own = &rd;
+	return 0;
+}
+
+/*
+ * For fan-out, which must not run ahead of us: all up to clearSeq is dealt
+ * with but for the entries of deferredOwners.  Left out when these are many.
+ */
+static void
+say_clear(struct reader *r, cJSON *o)
+{
+	const struct map_node	*n;
+	uint64_t		 seq;
+	cJSON			*owners;
+
+	if (r->worker.intake == NULL ||
+	    (seq = intake_clear_seq(r->worker.intake)) == 0 ||
+	    map_count(r->waiting) > SAID_OWNERS_MAX)
+		return;
+	cJSON_AddNumberToObject(o, "clearSeq", (double)seq);
+	owners = cJSON_AddArrayToObject(o, "deferredOwners");
+	for (n = map_first(r->waiting); n != NULL; n = map_next(n))
+		cJSON_AddItemToArray(owners, cJSON_CreateString(map_key(n)));
+}
+
+static void
+health(struct role *r, cJSON *o)
+{
+	struct reader	*rd = r->own;
+
+	worker_health(&rd->worker, o);
+	say_clear(rd, o);
+	cJSON_AddNumberToObject(o, "delivered", (double)rd->delivered);
+	cJSON_AddNumberToObject(o, "deferred", (double)rd->n_deferrals);
+	cJSON_AddNumberToObject(o, "noAcl", (double)rd->no_acl);
+	cJSON_AddNumberToObject(o, "notCovered", (double)rd->not_covered);
+	cJSON_AddNumberToObject(o, "notMember", (double)rd->not_member);
+	cJSON_AddNumberToObject(o, "malformed", (double)rd->malformed);
+}
+
+int
+main(int argc, char **argv)
+{
+	static const struct role_def	def = {
+		.name = "reader", .start = start, .session = session,
+		.health = health };
+
+	return role_main(argc, argv, &def);
+}

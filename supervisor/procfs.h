@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_PROCFS_H
+#define REEVE_PROCFS_H
+
+#include <sys/types.h>
+
+#include <stdbool.h>
+
+/* What the kernel says of a process that may not be ours. */
+
+#define BOOT_ID_SIZE	37
+
+/*
+ * When the process began, in clock ticks since boot: with the pid and the
+ * boot id it names a process once and for all.  0: no such process.
+ */
+unsigned long long procfs_start_ticks(pid_t);
+
+/* Its working directory is the one that dev and ino name. */
+bool	procfs_works_in(pid_t, dev_t dev, ino_t ino);
+
+/* -1 and errno; buf is "" then. */
+int	procfs_boot_id(char buf[BOOT_ID_SIZE]);
+
+#endif

@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: ISC */
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <bsd/stdlib.h>
+#include <bsd/string.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "orphan.h"
+#include "process.h"
+#include "roster.h"
+#include "scan.h"
+#include "supervise.h"
+
+#define RETRY_MIN_MS	100
+#define RETRY_MAX_MS	60000
+#define UNFINISHED_MS	5000	/* to look again at one without run */
+#define ORPHAN_LOG_MS	1000	/* for a log to see the end of its input */
+
+static void	publish(const struct service *);
+
+static const struct service_ops real_ops = {
+	.spawn = process_spawn,
+	.go = process_go,
+	.signal = process_signal,
+	.signal_group = process_signal_group,
+	.publish = publish,
+	.has_finish = process_has_finish,
+	.timeout_ms = process_timeout_ms,
+	.random_below = arc4random_uniform,
+};
+
+int64_t
+roster_now_ms(void)
+{
+	struct timespec	ts;
+
+	clock_gettime(CLOCK_MONOTONIC, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+void
+roster_init(struct roster *r)
+{
+	memset(r, 0, sizeof(*r));
+	TAILQ_INIT(&r->services);
+	r->epoll_fd = r->null_fd = r->dir_fd = -1;
+	r->scan_due_ms = NEVER;
+	r->scan_retry_ms = RETRY_MIN_MS;
+}
+
+static void
+publish(const struct service *sv)
+{
+	supervise_publish(sv, sv->roster->boot_id);
+}
+
+/* The pipe is ours so that either side can restart without the other. */
+static void
+close_log_pipe(struct service *sv)
+{
+	int	i;
+
+	for (i = 0; i < 2; i++) {
+		if (sv->log_pipe[i] != -1)
+			close(sv->log_pipe[i]);
+		sv->log_pipe[i] = -1;
+	}
+}
+
+static void
+let_go(struct service *sv)
+{
+	watch_close(&sv->control);
+	watch_close(&sv->notify);
+	supervise_close(sv);
+}
+
+static void
+free_service(struct service *sv)
+{
+	if (sv == NULL)
+		return;
+	free_service(sv->log);
+	close_log_pipe(sv);
+	let_go(sv);
+	if (sv->orphan_fd != -1)
+		close(sv->orphan_fd);
+	if (sv->dir_fd != -1)
+		close(sv->dir_fd);
+	free(sv);
+}
+
+static void
+forget(struct service *sv)
+{
+	struct roster	*r = sv->roster;
+
+	log_info("forgotten", "service=%s", log_str(sv->name));
+	TAILQ_REMOVE(&r->services, sv, entry);
+	free_service(sv);
+}
+
+void
+roster_free(struct roster *r)
+{
+	struct service	*sv;
+
+	while ((sv = TAILQ_FIRST(&r->services)) != NULL) {
+		TAILQ_REMOVE(&r->services, sv, entry);
+		free_service(sv);
+	}
+	close(r->dir_fd);
+	close(r->null_fd);
+	close(r->epoll_fd);
+}
+
+static void
+read_control(struct watch *w)
+{
+	struct service		*sv = w->arg;
+	enum service_event	 ev;
+	char			 buf[64];
+	ssize_t			 n, i;
+
+	while (w->fd != -1 && (n = read(w->fd, buf, sizeof(buf))) > 0)
+		for (i = 0; i < n; i++) {
+			ev = service_control_event(buf[i]);
+			log_debug("control", "service=%s byte=0x%02x known=%d",
+			    log_str(sv->name), (unsigned char)buf[i],
+			    ev != EV_MAX);
+			if (ev != EV_MAX)
+				service_event(sv, ev, roster_now_ms());
+		}
+}
+
+/* One process's struct, with its directory open and locked. */
+static struct service *
+open_service(struct roster *r, int parent_fd, const char *dir,
+    const char *name)
+{
+	struct service	*sv;
+	struct stat	 st;
+	int		 saved;
+
+	if ((sv = calloc(1, sizeof(*sv))) == NULL)
+		return NULL;
+	service_init(sv, name, &real_ops);
+	sv->roster = r;
+	sv->fresh = true;
+	sv->dir_fd = openat(parent_fd, dir,
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (sv->dir_fd == -1 || fstat(sv->dir_fd, &st) == -1 ||
+	    supervise_open(sv) == -1) {
+		saved = errno;
+		free_service(sv);
+		errno = saved;
+		return NULL;
+	}
+	sv->dev = st.st_dev;
+	sv->ino = st.st_ino;
+	if (faccessat(sv->dir_fd, "down", F_OK, 0) == -1)
+		sv->want = WANT_UP;
+	orphan_find(sv, r->boot_id);
+	return sv;
+}
+
+/* log/ with a run in it.  -1: it is there, but not usable. */
+static int
+open_log(struct service *sv)
+{
+	char	name[sizeof(sv->name)];
+
+	if (faccessat(sv->dir_fd, "log/run", F_OK, 0) == -1)
+		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	snprintf(name, sizeof(name), "%.*s/log", NAME_MAX, sv->name);
+	if (pipe2(sv->log_pipe, O_CLOEXEC) == -1)
+		return -1;
+	sv->log = open_service(sv->roster, sv->dir_fd, "log", name);
+	if (sv->log == NULL)
+		return -1;
+	sv->log->main = sv;
+	return 0;
+}
+
+static void
+insert(struct roster *r, struct service *sv)
+{
+	struct service	*other;
+
+	TAILQ_FOREACH(other, &r->services, entry)
+		if (strcmp(sv->name, other->name) < 0) {
+			TAILQ_INSERT_BEFORE(other, sv, entry);
+			return;
+		}
+	TAILQ_INSERT_TAIL(&r->services, sv, entry);
+}
+
+static void
+scan_after(struct roster *r, int64_t ms)
+{
+	if (roster_now_ms() + ms < r->scan_due_ms)
+		r->scan_due_ms = roster_now_ms() + ms;
+}
+
+/* Soon, as a killed reeved's last child may still be leaving its locks, then
+ * more and more seldom. */
+static void
+retry_scan(struct roster *r)
+{
+	scan_after(r, r->scan_retry_ms);
+	if ((r->scan_retry_ms *= 2) > RETRY_MAX_MS)
+		r->scan_retry_ms = RETRY_MAX_MS;
+}
+
+static void
+take_up(struct roster *r, const char *name)
+{
+	struct service	*sv;
+	char		 run[NAME_MAX + 5];
+	int		 saved;
+
+	snprintf(run, sizeof(run), "%s/run", name);
+	if (faccessat(r->dir_fd, run, F_OK, 0) == -1) {
+		log_debug("no service yet", "service=%s", log_str(name));
+		scan_after(r, UNFINISHED_MS);
+		return;
+	}
+	sv = open_service(r, r->dir_fd, name, name);
+	if (sv != NULL && open_log(sv) == 0) {
+		sv->seen = true;
+		insert(r, sv);
+		return;
+	}
+	saved = errno;
+	free_service(sv);
+	log_error(saved == EWOULDBLOCK ? "has another supervisor" :
+	    "cannot supervise", "service=%s error=%s", log_str(name),
+	    log_str(strerror(saved)));
+	r->scan_failed = true;
+}
+
+static void
+found(void *arg, const char *name, const struct stat *st)
+{
+	struct roster	*r = arg;
+	struct service	*sv;
+
+	TAILQ_FOREACH(sv, &r->services, entry)
+		if (strcmp(sv->name, name) == 0) {
+			/* Another of the same name waits for this one's end. */
+			sv->seen = sv->dev == st->st_dev &&
+			    sv->ino == st->st_ino;
+			return;
+		}
+	take_up(r, name);
+}
+
+/* A log sees the end of its input when its service is gone, and is told to
+ * end only if that does not do. */
+static void
+end_orphaned_log(struct service *log, int64_t grace_ms)
+{
+	if (!orphan_wait(log, grace_ms))
+		orphan_terminate(log);
+	orphan_end(log, grace_ms + STOP_KILL_MS);
+}
+
+static void
+end_orphans(struct roster *r)
+{
+	struct service	*sv;
+	int64_t		 now_ms = roster_now_ms(), kill_ms;
+
+	TAILQ_FOREACH(sv, &r->services, entry)
+		orphan_terminate(sv);
+	TAILQ_FOREACH(sv, &r->services, entry) {
+		kill_ms = process_timeout_ms(sv, TIMEOUT_KILL);
+		orphan_end(sv, now_ms + (kill_ms > 0 ? kill_ms :
+		    STOP_KILL_MS));
+	}
+	now_ms = roster_now_ms();
+	TAILQ_FOREACH(sv, &r->services, entry)
+		if (sv->log != NULL)
+			end_orphaned_log(sv->log, now_ms + ORPHAN_LOG_MS);
+}
+
+/* From here on others see that it is supervised, and can give commands. */
+static void
+begin(struct service *sv)
+{
+	int	fd;
+
+	sv->fresh = false;
+	supervise_publish(sv, sv->roster->boot_id);
+	fd = supervise_open_control(sv->dir_fd);
+	if (fd == -1 || watch_open(&sv->control, sv->roster->epoll_fd, fd,
+	    read_control, sv) == -1 || supervise_announce(sv) == -1)
+		log_error("cannot be controlled", "service=%s error=%s",
+		    log_str(sv->name), log_str(strerror(errno)));
+	service_event(sv, EV_START, roster_now_ms());
+}
+
+/* What was let go may be another supervisor's: not written to any more. */
+static void
+lose(struct service *sv)
+{
+	log_info("directory is gone", "service=%s", log_str(sv->name));
+	if (sv->released)
+		sv->gone = true;
+	else
+		service_event(sv, EV_GONE, roster_now_ms());
+}
+
+void
+roster_scan(struct roster *r)
+{
+	struct service	*sv;
+
+	r->scan_due_ms = NEVER;
+	if (r->scan_every_ms != 0)
+		r->scan_due_ms = roster_now_ms() + r->scan_every_ms;
+	r->scan_failed = false;
+	TAILQ_FOREACH(sv, &r->services, entry)
+		sv->seen = false;
+	if (scan_directory(r->dir_fd, found, r) == -1) {
+		log_error("cannot list the service directory", "error=%s",
+		    log_str(strerror(errno)));
+		retry_scan(r);
+		return;
+	}
+	if (r->scan_failed)
+		retry_scan(r);
+	else
+		r->scan_retry_ms = RETRY_MIN_MS;
+	end_orphans(r);
+	TAILQ_FOREACH(sv, &r->services, entry) {
+		if (sv->fresh) {
+			if (sv->log != NULL)
+				begin(sv->log);
+			begin(sv);
+		} else if (!sv->seen && !sv->gone) {
+			lose(sv);
+		}
+	}
+}
+
+void
+roster_recall(struct roster *r)
+{
+	struct service	*sv, *next;
+
+	TAILQ_FOREACH_SAFE(sv, &r->services, entry, next)
+		if (sv->released)
+			forget(sv);
+}
+
+static struct service *
+by_pid(const struct roster *r, pid_t pid)
+{
+	struct service	*sv;
+
+	TAILQ_FOREACH(sv, &r->services, entry) {
+		if (sv->pid == pid)
+			return sv;
+		if (sv->log != NULL && sv->log->pid == pid)
+			return sv->log;
+	}
+	return NULL;
+}
+
+void
+roster_reap(struct roster *r)
+{
+	struct service	*sv;
+	siginfo_t	 info;
+	int		 wstatus;
+
+	for (;;) {
+		/* Looked at first: while it is a zombie its pid, and so its
+		 * group, cannot be anyone else's. */
+		memset(&info, 0, sizeof(info));
+		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1
+		    || info.si_pid == 0)
+			return;
+		if ((sv = by_pid(r, info.si_pid)) != NULL)
+			kill(-info.si_pid, SIGKILL);
+		if (waitpid(info.si_pid, &wstatus, 0) == -1)
+			return;
+		if (sv == NULL) {
+			log_debug("reaped", "pid=%d", (int)info.si_pid);
+			continue;
+		}
+		sv->wstatus = wstatus;
+		service_event(sv, EV_EXIT, roster_now_ms());
+	}
+}
+
+static void
+timer(struct service *sv, int64_t now_ms)
+{
+	if (sv->deadline_ms <= now_ms)
+		service_event(sv, EV_TIMER, now_ms);
+}
+
+void
+roster_timers(struct roster *r)
+{
+	struct service	*sv;
+	int64_t		 now_ms = roster_now_ms();
+
+	TAILQ_FOREACH(sv, &r->services, entry) {
+		timer(sv, now_ms);
+		if (sv->log != NULL)
+			timer(sv->log, now_ms);
+	}
+	if (!r->stopping && r->scan_due_ms <= now_ms)
+		roster_scan(r);
+}
+
+int64_t
+roster_deadline_ms(const struct roster *r)
+{
+	const struct service	*sv;
+	int64_t			 first_ms;
+
+	first_ms = r->stopping ? NEVER : r->scan_due_ms;
+	TAILQ_FOREACH(sv, &r->services, entry) {
+		if (sv->deadline_ms < first_ms)
+			first_ms = sv->deadline_ms;
+		if (sv->log != NULL && sv->log->deadline_ms < first_ms)
+			first_ms = sv->log->deadline_ms;
+	}
+	return first_ms;
+}
+
+/* A service that is down takes its log with it.  True: both are down. */
+static bool
+wind_down(struct service *sv)
+{
+	if (sv->state != STATE_DOWN)
+		return false;
+	if (sv->log == NULL)
+		return true;
+	if (!sv->log->final) {
+		sv->final = true;
+		close_log_pipe(sv);
+		service_event(sv->log, EV_STOP, roster_now_ms());
+	}
+	return sv->log->state == STATE_DOWN;
+}
+
+void
+roster_sweep(struct roster *r)
+{
+	struct service	*sv, *next;
+
+	TAILQ_FOREACH_SAFE(sv, &r->services, entry, next) {
+		if (!(sv->gone || (sv->leaving && !sv->released)) ||
+		    !wind_down(sv))
+			continue;
+		if (sv->gone) {
+			forget(sv);
+			/* One of the same name may be waiting. */
+			r->scan_due_ms = roster_now_ms();
+			continue;
+		}
+		log_info("released", "service=%s", log_str(sv->name));
+		sv->released = true;
+		let_go(sv);
+		if (sv->log != NULL)
+			let_go(sv->log);
+	}
+}
+
+bool
+roster_is_ready(const struct roster *r)
+{
+	const struct service	*sv;
+
+	TAILQ_FOREACH(sv, &r->services, entry)
+		if (sv->want == WANT_UP && !service_is_ready(sv))
+			return false;
+	return true;
+}
+
+void
+roster_count(const struct roster *r, unsigned *all, unsigned *ready)
+{
+	const struct service	*sv;
+
+	*all = *ready = 0;
+	TAILQ_FOREACH(sv, &r->services, entry) {
+		++*all;
+		*ready += service_is_ready(sv);
+	}
+}
+
+bool
+roster_stop(struct roster *r)
+{
+	struct service	*sv;
+
+	r->stopping = true;
+	TAILQ_FOREACH_REVERSE(sv, &r->services, service_list, entry) {
+		if (sv->released)
+			continue;
+		if (!sv->final)
+			service_event(sv, EV_STOP, roster_now_ms());
+		if (!wind_down(sv))
+			return false;
+	}
+	return true;
+}
+
+void
+roster_hurry(struct roster *r)
+{
+	struct service	*sv;
+
+	TAILQ_FOREACH(sv, &r->services, entry) {
+		if (sv->released)
+			continue;
+		service_event(sv, EV_HURRY, roster_now_ms());
+		if (sv->log != NULL)
+			service_event(sv->log, EV_HURRY, roster_now_ms());
+	}
+}

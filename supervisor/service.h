@@ -1,0 +1,156 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_SERVICE_H
+#define REEVE_SERVICE_H
+
+#include <sys/types.h>
+
+#include <bsd/sys/queue.h>
+
+#include <limits.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <time.h>
+
+#include "watch.h"
+
+/*
+ * One supervised process and its state machine.  A service directory is one
+ * struct service, its log/ another.  What the machine does to the world goes
+ * through struct service_ops, so a test can walk it without a process.
+ */
+
+enum service_state {
+	STATE_DOWN,		/* no process, none due */
+	STATE_UP,		/* run is running, has not said it is ready */
+	STATE_READY,		/* run has written its newline */
+	STATE_FINISH,		/* finish is running */
+	STATE_BACKOFF,		/* no process, the next start is timed */
+	STATE_MAX
+};
+
+enum service_want { WANT_DOWN, WANT_UP, WANT_ONCE };
+
+enum service_event {
+	/* from reeved itself */
+	EV_START,		/* start it if it is wanted */
+	EV_EXIT,		/* its process is gone, wstatus is set */
+	EV_NOTIFY,		/* a newline on the notification fd */
+	EV_TIMER,		/* deadline_ms has passed */
+	EV_GONE,		/* its directory left the service directory */
+	EV_STOP,		/* reeved stops, or the service of this log did */
+	EV_HURRY,		/* reeved stops now */
+	/* a byte written to supervise/control, in the order of CONTROL_BYTES */
+	EV_CTL_UP,
+	EV_CTL_DOWN,
+	EV_CTL_ONCE,
+	EV_CTL_EXIT,
+	EV_CTL_TERM,
+	EV_CTL_KILL,
+	EV_CTL_PAUSE,
+	EV_CTL_CONT,
+	EV_CTL_HUP,
+	EV_CTL_ALRM,
+	EV_CTL_INT,
+	EV_CTL_QUIT,
+	EV_CTL_USR1,
+	EV_CTL_USR2,
+	EV_MAX
+};
+
+#define CONTROL_BYTES	"udoxtkpchaiq12"
+
+enum service_program { PROGRAM_RUN, PROGRAM_FINISH };
+enum service_timeout { TIMEOUT_KILL, TIMEOUT_FINISH };
+
+#define NEVER			INT64_MAX
+#define BACKOFF_MIN_MS		100
+#define BACKOFF_MAX_MS		30000
+#define BACKOFF_RESET_MS	10000	/* up this long: failures forgotten */
+#define STOP_KILL_MS		10000	/* timeout-kill when reeved insists */
+#define FINISH_KILL_MS		5000
+
+struct service;
+struct roster;
+
+struct service_ops {
+	/* Fork the program; it waits for go.  -1: could not, errno is set. */
+	pid_t	(*spawn)(struct service *, enum service_program);
+	/* Let the spawned program run: its record has been written. */
+	void	(*go)(struct service *);
+	/* To the process alone, or to its whole group. */
+	void	(*signal)(const struct service *, int);
+	void	(*signal_group)(const struct service *, int);
+	/* Write what supervise/ tells others. */
+	void	(*publish)(const struct service *);
+	bool	(*has_finish)(const struct service *);
+	/* The file's number in ms (0: never), -1 if there is none. */
+	int64_t	(*timeout_ms)(const struct service *, enum service_timeout);
+	/* A number below bound. */
+	uint32_t (*random_below)(uint32_t);
+};
+
+struct service {
+	TAILQ_ENTRY(service)	 entry;
+	const struct service_ops *ops;
+	struct roster		*roster;
+	struct service		*log;	/* owned; NULL: none */
+	struct service		*main;	/* of a log: whose; else NULL */
+	char			 name[NAME_MAX + 5];	/* "x" or "x/log" */
+
+	/* the machine */
+	enum service_state	 state;
+	enum service_want	 want;
+	pid_t			 pid;		/* run or finish; 0: none */
+	int64_t			 deadline_ms;	/* monotonic, or NEVER */
+	int64_t			 started_ms;	/* monotonic, of run */
+	int			 wstatus;	/* of the last process */
+	int			 last_exit;	/* of run; -1: by signal, none */
+	int			 last_signal;	/* of run; 0: none */
+	unsigned		 starts;
+	unsigned		 failures;	/* in a row */
+	bool			 asked;		/* the last exit was asked for */
+	bool			 paused;
+	bool			 got_term;
+	bool			 leaving;	/* x: let go of it when down */
+	bool			 gone;		/* its directory is */
+	bool			 final;		/* will not start again */
+	bool			 hurried;
+	struct timespec		 stamp;		/* realtime, as runit's */
+	int64_t			 since_ms;	/* realtime of the last change */
+
+	/* what it is in the file system, see supervise.h and process.h */
+	dev_t			 dev;
+	ino_t			 ino;
+	int			 dir_fd;
+	int			 lock_fd;
+	int			 ok_fd;
+	int			 log_pipe[2];
+	int			 go_fd;
+	bool			 notifies;	/* has a notification-fd */
+	bool			 fresh;		/* taken up, not yet begun */
+	bool			 seen;		/* by the scan under way */
+	bool			 released;	/* after x: not ours now */
+	unsigned long long	 start_ticks;	/* of pid, in /proc/PID/stat */
+	pid_t			 orphan_pid;	/* of a predecessor; 0: none */
+	int			 orphan_fd;	/* its pidfd */
+	struct watch		 control;
+	struct watch		 notify;
+};
+
+/* Set every field to that of a service that is down and has no files. */
+void	service_init(struct service *, const char *name,
+	    const struct service_ops *);
+
+/* Look the pair of state and event up in the table and do what it says. */
+void	service_event(struct service *, enum service_event, int64_t now_ms);
+
+/* The event of a control byte; EV_MAX: none. */
+enum service_event service_control_event(char);
+
+/* Counts as ready: says so, or is up and never says. */
+bool	service_is_ready(const struct service *);
+
+const char *service_state_name(enum service_state);
+const char *service_want_name(enum service_want);
+
+#endif

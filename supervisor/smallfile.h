@@ -1,0 +1,24 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_SMALLFILE_H
+#define REEVE_SMALLFILE_H
+
+#include <sys/types.h>
+
+#include <stdint.h>
+
+/* The small files of a service directory; paths are relative to dir_fd. */
+
+/*
+ * The whole file into buf, ended by a NUL.  The length, or -1 and errno:
+ * EFBIG when it has size bytes or more.
+ */
+ssize_t	smallfile_read(int dir_fd, const char *path, char *buf, size_t size);
+
+/* A file that is one decimal number.  -1 and errno: EINVAL when it is not
+ * one, or is above INT32_MAX. */
+int64_t	smallfile_number(int dir_fd, const char *path);
+
+/* Replace the file in one step, by way of <path>.new.  -1 and errno. */
+int	smallfile_write(int dir_fd, const char *path, const void *, size_t);
+
+#endif

@@ -1,0 +1,92 @@
+/* SPDX-License-Identifier: ISC */
+#include <sys/file.h>
+#include <sys/types.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "state.h"
+
+#define LOCK_FILE	"reeved.lock"
+#define FLOCK_TRIES	50	/* every 10 ms */
+
+int
+state_path(const char *given, char *buf, size_t size)
+{
+	const char	*xdg = getenv("XDG_STATE_HOME"), *home = getenv("HOME");
+	int		 n;
+
+	if (given == NULL)
+		given = getenv("REEVE_STATE");
+	if (given != NULL && given[0] != '\0')
+		n = snprintf(buf, size, "%s", given);
+	else if (geteuid() == 0)
+		n = snprintf(buf, size, "/var/lib/reeve");
+	else if (xdg != NULL && xdg[0] == '/')
+		n = snprintf(buf, size, "%s/reeve", xdg);
+	else if (home != NULL && home[0] != '\0')
+		n = snprintf(buf, size, "%s/.local/state/reeve", home);
+	else
+		n = -1;
+	if (n >= 0 && (size_t)n < size)
+		return 0;
+	errno = n < 0 ? ENOENT : ENAMETOOLONG;
+	return -1;
+}
+
+/* A child that a killed reeved was forking may hold it for a moment. */
+static int
+take_flock(int fd)
+{
+	struct timespec	pause = { .tv_nsec = 10000000 };
+	int		i;
+
+	for (i = 0; i < FLOCK_TRIES; i++) {
+		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+			return 0;
+		if (errno != EWOULDBLOCK)
+			return -1;
+		nanosleep(&pause, NULL);
+	}
+	errno = EWOULDBLOCK;
+	return -1;
+}
+
+static int
+take(int fd, long *holder)
+{
+	struct flock	whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(fd, F_SETLK, &whole) == -1) {
+		if (errno != EACCES && errno != EAGAIN)
+			return -1;
+		if (fcntl(fd, F_GETLK, &whole) == 0 &&
+		    whole.l_type != F_UNLCK)
+			*holder = whole.l_pid;
+		errno = EWOULDBLOCK;
+		return -1;
+	}
+	if (take_flock(fd) == -1 || ftruncate(fd, 0) == -1 ||
+	    dprintf(fd, "%ld\n", (long)getpid()) < 0)
+		return -1;
+	return 0;
+}
+
+int
+state_lock(int dir_fd, long *holder)
+{
+	int	fd, saved;
+
+	*holder = 0;
+	fd = openat(dir_fd, LOCK_FILE, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+	if (fd == -1 || take(fd, holder) == 0)
+		return fd;
+	saved = errno;
+	close(fd);
+	errno = saved;
+	return -1;
+}

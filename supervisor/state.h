@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_STATE_H
+#define REEVE_STATE_H
+
+#include <stddef.h>
+
+/*
+ * The state directory: named, or REEVE_STATE, or /var/lib/reeve for root, or
+ * $XDG_STATE_HOME/reeve, or ~/.local/state/reeve.
+ */
+
+/* given: of the command line, NULL if none.  -1 and errno: no way to know,
+ * or too long for buf. */
+int	state_path(const char *given, char *buf, size_t size);
+
+/*
+ * Take <state>/reeved.lock and write our pid into it.  dir_fd is the state
+ * directory.  The descriptor, to be kept open, or -1 and errno: EWOULDBLOCK
+ * when another has it, *holder is then its pid, or 0.
+ *
+ * The lock is of fcntl(2), which ends with the process and is not kept alive
+ * by a child that it was forking; flock(2) is held too, for others to test.
+ */
+int	state_lock(int dir_fd, long *holder);
+
+#endif

@@ -1,0 +1,390 @@
+/* SPDX-License-Identifier: ISC */
+
+/* The command on a state directory: init, status, roles, refusals. */
+#include <sys/stat.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "files.h"
+#include "json.h"
+#include "space.h"
+
+static char	out[65536];
+
+static mode_t
+mode_of(const char *file)
+{
+	char		path[400];
+	struct stat	st;
+
+	snprintf(path, sizeof(path), "%s/%s", sp->state, file);
+	ck_assert_msg(stat(path, &st) == 0, "%s", path);
+	return st.st_mode & 07777;
+}
+
+static void
+append(const char *file, const char *text)
+{
+	char	 path[400];
+	FILE	*f;
+
+	snprintf(path, sizeof(path), "%s/%s", sp->state, file);
+	ck_assert((f = fopen(path, "a")) != NULL);
+	fputs(text, f);
+	fclose(f);
+}
+
+/* --- init ---------------------------------------------------------------------- */
+
+START_TEST(second_run_changes_nothing)
+{
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init"), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "nothing to do"));
+	ck_assert_ptr_null(strstr(out, "made"));
+	ck_assert_ptr_null(strstr(out, "wrote"));
+}
+END_TEST
+
+START_TEST(what_is_missing_is_made_again)
+{
+	char	path[400];
+
+	snprintf(path, sizeof(path), "%s/creds/fanout-0.creds", sp->state);
+	ck_assert(unlink(path) == 0);
+	snprintf(path, sizeof(path), "%s/service/reader/run", sp->state);
+	ck_assert(unlink(path) == 0);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init"), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "made the credential of fanout"));
+	ck_assert_ptr_nonnull(strstr(out, "service/reader/run"));
+	ck_assert_ptr_null(strstr(out, "credential of reader"));
+}
+END_TEST
+
+/* An earlier version's credential, of the same key with other grants. */
+START_TEST(old_grants_are_renewed)
+{
+	struct scope	scope = { .space = "t", .shards = 1 };
+	struct creds	c;
+	char		path[400];
+	struct error	e;
+
+	snprintf(path, sizeof(path), "%s/creds/fanout-0.creds", sp->state);
+	OK(creds_load(&c, path, &e), e);
+	free(c.jwt);
+	c.jwt = NULL;
+	OK(trust_mint(&sp->trust, PROFILE_PROBE, &scope, 0, &c, &e), e);
+	OK(creds_save(&c, path, &e), e);
+	creds_wipe(&c);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init"), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "renewed the credential of "
+	    "fanout"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init"), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "nothing to do"));
+}
+END_TEST
+
+START_TEST(secrets_are_private)
+{
+	ck_assert_int_eq(mode_of("."), 0700);
+	ck_assert_int_eq(mode_of("trust"), 0700);
+	ck_assert_int_eq(mode_of("trust/auth.json"), 0600);
+	ck_assert_int_eq(mode_of("creds"), 0700);
+	ck_assert_int_eq(mode_of("creds/lease-0.creds"), 0600);
+	ck_assert_int_eq(mode_of("broker/nats.conf"), 0600);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "onboard scout"), EX_OK);
+	ck_assert_int_eq(mode_of("agents"), 0700);
+	ck_assert_int_eq(mode_of("agents/scout.creds"), 0600);
+}
+END_TEST
+
+START_TEST(other_settings_are_refused)
+{
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --space other"),
+	    EX_CONFIG);
+	ck_assert_ptr_nonnull(strstr(out, "--space differs"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --lease-ttl 5m"),
+	    EX_CONFIG);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out),
+	    "init --server nats://127.0.0.1:1"), EX_CONFIG);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --replicas 2"),
+	    EX_USAGE);
+}
+END_TEST
+
+/* What init would write and then not read again, it does not write. */
+START_TEST(refused_settings_leave_nothing)
+{
+	static const char *const	bad[] = { "--server http://x",
+					    "--dedup-window 10s",
+					    "--lease-ttl 1s",
+					    "--listen [::1]:4222",
+					    "--listen 127.0.0.1:70000",
+					    "--space a.b", "--replicas 4",
+					    "--fanout-from bogus" };
+	char				path[300];
+	size_t				i;
+
+	snprintf(path, sizeof(path), "%s/other", sp->dir);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_int_eq(reeve(sp, out, sizeof(out),
+		    "init --state %s %s", path, bad[i]), EX_USAGE);
+		ck_assert_msg(access(path, F_OK) == -1, "%s", bad[i]);
+	}
+}
+END_TEST
+
+START_TEST(another_space_s_trust_is_refused)
+{
+	char	path[300];
+
+	snprintf(path, sizeof(path), "%s/other", sp->dir);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --state %s "
+	    "--space wrong --server nats://127.0.0.1:%d --import-trust "
+	    "%s/trust/auth.json", path, sp->port, sp->state), EX_CONFIG);
+	ck_assert_ptr_nonnull(strstr(out, "give --space t"));
+}
+END_TEST
+
+START_TEST(a_broker_that_is_not_there)
+{
+	char	path[300];
+
+	snprintf(path, sizeof(path), "%s/other", sp->dir);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --state %s "
+	    "--server nats://127.0.0.1:1", path), EX_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(out, "no broker answers"));
+}
+END_TEST
+
+/* One server is no cluster, and one older than 2.9.22 no safe one. */
+START_TEST(replicas_need_a_cluster)
+{
+	char	path[300];
+
+	snprintf(path, sizeof(path), "%s/other", sp->dir);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --state %s "
+	    "--listen 127.0.0.1:%d --replicas 3", path, sp->port),
+	    EX_UNAVAILABLE);
+	ck_assert_msg(strstr(out, "2.9.22 or newer") != NULL ||
+	    strstr(out, "replicas > 1") != NULL, "%s", out);
+}
+END_TEST
+
+START_TEST(bad_files_are_named)
+{
+	append("reeve.conf", "colour = blue\n");
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "status"), EX_CONFIG);
+	ck_assert_ptr_nonnull(strstr(out, "reeve.conf:8: unknown key "
+	    "\"colour\""));
+}
+END_TEST
+
+START_TEST(readable_secrets_are_refused)
+{
+	char	path[400];
+
+	snprintf(path, sizeof(path), "%s/trust/auth.json", sp->state);
+	ck_assert(chmod(path, 0644) == 0);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "onboard scout"),
+	    EX_NOPERM);
+	ck_assert_ptr_nonnull(strstr(out, "chmod 600"));
+}
+END_TEST
+
+START_TEST(no_state_says_how_to_make_one)
+{
+	ck_assert_int_eq(reeve(sp, out, sizeof(out),
+	    "status --state %s/nowhere", sp->dir), EX_CONFIG);
+	ck_assert_ptr_nonnull(strstr(out, "reeve init --state"));
+}
+END_TEST
+
+/* --- the command line ------------------------------------------------------------- */
+
+START_TEST(usage_is_64)
+{
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "nonsense"), EX_USAGE);
+	ck_assert_ptr_nonnull(strstr(out, "no command \"nonsense\""));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "status --nonsense"),
+	    EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "status extra"),
+	    EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "onboard"), EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "onboard a/b"),
+	    EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out),
+	    "init --lease-ttl soon"), EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "help nonsense"),
+	    EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "help init"), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "--lease-ttl"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "--version"), EX_OK);
+}
+END_TEST
+
+START_TEST(onboard_refuses_bad_channels)
+{
+	ck_assert_int_eq(reeve(sp, out, sizeof(out),
+	    "onboard x --allow-subscribe 'a..b'"), EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out),
+	    "onboard x --allow-subscribe 'team.*'"), EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out),
+	    "onboard x --subscribe secret --allow-subscribe general"),
+	    EX_USAGE);
+	ck_assert_ptr_nonnull(strstr(out, "secret"));
+}
+END_TEST
+
+START_TEST(onboard_leaves_nothing_behind_when_it_fails)
+{
+	char	path[400];
+
+	broker_down(sp);
+	ck_assert_int_ne(reeve(sp, out, sizeof(out), "onboard scout"), EX_OK);
+	snprintf(path, sizeof(path), "%s/agents/scout.creds", sp->state);
+	ck_assert(access(path, F_OK) == -1);
+	broker_up(sp);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "onboard scout"), EX_OK);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "onboard scout"),
+	    EX_CANTCREAT);
+	ck_assert_ptr_nonnull(strstr(out, "onboarded already"));
+}
+END_TEST
+
+/* --- roles ----------------------------------------------------------------------------- */
+
+START_TEST(status_shows_roles_shards_streams)
+{
+	const cJSON	*roles, *shard;
+	cJSON		*o;
+	struct error	 e;
+
+	AWAIT(role_is(sp, "fanout", "ready"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "status --json"), EX_OK);
+	o = json_parse(out, strlen(out), &e);
+	ck_assert_msg(o != NULL, "%s: %s", e.text, out);
+	roles = json_get(o, "roles");
+	ck_assert_int_eq(cJSON_GetArraySize(roles), 5);
+	shard = cJSON_GetArrayItem(json_get(o, "shards"), 0);
+	ck_assert(cJSON_IsTrue(json_get(shard, "ready")));
+	ck_assert(cJSON_IsTrue(json_get(shard, "here")));
+	ck_assert_int_eq(cJSON_GetArraySize(json_get(o, "streams")), 6);
+	cJSON_Delete(o);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "status"), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "fanout"));
+	ck_assert_ptr_nonnull(strstr(out, "this host"));
+	broker_down(sp);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "status"),
+	    EX_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(out, "broker cannot be asked"));
+}
+END_TEST
+
+START_TEST(roles_stop_start_restart)
+{
+	pid_t	pid = role_pid(sp, "reader");
+
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "restart reader"),
+	    EX_OK);
+	ck_assert_int_ne(role_pid(sp, "reader"), pid);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "stop reader"), EX_OK);
+	ck_assert_int_eq(role_pid(sp, "reader"), 0);
+	AWAIT(!lease_ready(sp));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "start reader"), EX_OK);
+	ck_assert(role_is(sp, "reader", "ready"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "stop reader"), EX_OK);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "restart reader"),
+	    EX_OK);
+	AWAIT(lease_ready(sp));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "restart nobody"),
+	    EX_NOINPUT);
+}
+END_TEST
+
+START_TEST(down_stops_everything_in_order)
+{
+	pid_t	broker = role_pid(sp, "broker");
+
+	bus_close(sp->root);
+	sp->root = NULL;
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "down"), EX_OK);
+	AWAIT(kill(broker, 0) == -1);
+	ck_assert(logged(sp, "lease released"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "down"), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "does not run"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "restart reader"),
+	    EX_UNAVAILABLE);
+}
+END_TEST
+
+START_TEST(a_role_is_single_on_its_host)
+{
+	char	cmd[900];
+	int	code;
+
+	snprintf(cmd, sizeof(cmd), "%s/reeve-fanout --state %s >/dev/null "
+	    "2>&1", getenv("REEVE_BINDIR") ? getenv("REEVE_BINDIR") : ".",
+	    sp->state);
+	code = system(cmd);
+	ck_assert_int_eq(WEXITSTATUS(code), EX_TEMPFAIL);
+}
+END_TEST
+
+/* No seed in argv or in an environment, of any process of the space. */
+START_TEST(no_secret_in_argv_or_environment)
+{
+	static const char *const	roles[] = { "broker", "lease",
+					    "fanout", "reader", "control" };
+	static const char *const	files[] = { "cmdline", "environ" };
+	char				path[64], *text;
+	size_t				i, k, n, len;
+
+	for (i = 0; i < 5; i++)
+		for (k = 0; k < 2; k++) {
+			snprintf(path, sizeof(path), "/proc/%d/%s",
+			    (int)role_pid(sp, roles[i]), files[k]);
+			text = file_read(path, 1024 * 1024, &len, NULL);
+			ck_assert_ptr_nonnull(text);
+			for (n = 0; n + 3 < len; n++)
+				ck_assert_msg(memcmp(text + n, "SUA", 3) != 0
+				    && memcmp(text + n, "SAA", 3) != 0 &&
+				    memcmp(text + n, "SOA", 3) != 0, "%s",
+				    path);
+			free(text);
+		}
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase	*idle = test_case("init", space_setup_idle, 60);
+	TCase	*up = test_case("running", space_setup, 60);
+
+	tcase_add_test(idle, second_run_changes_nothing);
+	tcase_add_test(idle, what_is_missing_is_made_again);
+	tcase_add_test(idle, old_grants_are_renewed);
+	tcase_add_test(idle, other_settings_are_refused);
+	tcase_add_test(idle, refused_settings_leave_nothing);
+	tcase_add_test(idle, another_space_s_trust_is_refused);
+	tcase_add_test(idle, a_broker_that_is_not_there);
+	tcase_add_test(idle, replicas_need_a_cluster);
+	tcase_add_test(idle, bad_files_are_named);
+	tcase_add_test(idle, readable_secrets_are_refused);
+	tcase_add_test(idle, no_state_says_how_to_make_one);
+	tcase_add_test(idle, usage_is_64);
+	tcase_add_test(idle, onboard_refuses_bad_channels);
+	tcase_add_test(up, secrets_are_private);
+	tcase_add_test(up, onboard_leaves_nothing_behind_when_it_fails);
+	tcase_add_test(up, status_shows_roles_shards_streams);
+	tcase_add_test(up, roles_stop_start_restart);
+	tcase_add_test(up, down_stops_everything_in_order);
+	tcase_add_test(up, a_role_is_single_on_its_host);
+	tcase_add_test(up, no_secret_in_argv_or_environment);
+	return test_main("init", idle, up, NULL);
+}

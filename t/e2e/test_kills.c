@@ -1,0 +1,345 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * Each role is killed again and again while agents talk, join and leave:
+ * nothing is lost, doubled or out of order, and delivery is soon resumed.
+ */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "clock.h"
+#include "json.h"
+#include "load.h"
+
+#define KILLS		50
+#define RESUMED_MS	1000	/* at the 99th percentile */
+#define BACKOFF_RESET_MS 11000	/* reeved forgets failures after 10 s up */
+#define QUICK_KILLS	3	/* before its back-off counts */
+#define SPANS		256
+#define ASK_MS		1000
+
+/* --- an agent that joins, leaves and joins again ---------------------------- */
+
+enum stage { STAGE_JOIN, STAGE_IN, STAGE_LEAVE, STAGE_OUT };
+
+struct joiner {
+	struct listener	*li;
+	const char	*channel;
+	struct span	 spans[SPANS];
+	size_t		 n;
+	enum stage	 stage;
+	struct bus_sub	*lane;		/* NULL: nothing asked */
+	int64_t		 until_ms;
+	uint64_t	 generation;
+	bool		 stay;		/* out */
+	unsigned	 retries;
+};
+
+/* What the record says of the interval that was just opened or closed. */
+static uint64_t
+cursor(struct joiner *j, const char *name)
+{
+	struct space	*s = j->li->agent->space;
+	char		 key[256];
+	cJSON		*o;
+	uint64_t	 v;
+
+	snprintf(key, sizeof(key), "%s/%s", j->channel, j->li->agent->id);
+	o = record_get(s, BUCKET_MEMBERS, key, NULL);
+	ck_assert_msg(cJSON_IsNumber(json_get(o, name)), "no %s", name);
+	v = (uint64_t)json_get(o, name)->valuedouble;
+	cJSON_Delete(o);
+	return v;
+}
+
+static void
+joined(struct joiner *j, const cJSON *data)
+{
+	const cJSON	*reason = json_get(data, "reason");
+
+	/* Nothing is evicted at this pace, nor does another one join. */
+	ck_assert_msg(cJSON_IsTrue(json_get(data, "durable")), "join: %s",
+	    cJSON_IsString(reason) ? reason->valuestring : "?");
+	j->generation = (uint64_t)json_get(data, "generation")->valuedouble;
+	ck_assert(j->n < SPANS);
+	j->spans[j->n].after = cursor(j, "joinCursor");
+	j->spans[j->n].upto = UINT64_MAX;
+	j->stage = STAGE_IN;
+}
+
+/* What is said between control's look at CHAT and its commit of the record
+ * may have been delivered by then. */
+static void
+left(struct joiner *j)
+{
+	j->spans[j->n].upto = cursor(j, "leaveCursor");
+	j->spans[j->n++].slack = stream_last_seq(j->li->agent->space,
+	    STREAM_CHAT);
+	j->stage = STAGE_OUT;
+}
+
+static cJSON	*heard;		/* the reply, for the next turn */
+
+static void
+on_reply(void *arg, natsMsg *m)
+{
+	(void)arg;
+	if (heard == NULL && natsMsg_GetDataLength(m) > 0)
+		heard = json_parse(natsMsg_GetData(m),
+		    (size_t)natsMsg_GetDataLength(m), NULL);
+	natsMsg_Destroy(m);
+}
+
+static void
+ask(struct joiner *j)
+{
+	struct agent	*a = j->li->agent;
+	char		 subject[SUBJECT_MAX], lane[SUBJECT_MAX + 64];
+	char		 body[1024], generation[64] = "";
+	struct bus_pub	 p = { .subject = subject, .reply = lane,
+			    .data = body };
+	struct error	 e;
+
+	if (a->bus == NULL || !bus_alive(a->bus))
+		return;
+	if (j->stage == STAGE_LEAVE)
+		snprintf(generation, sizeof(generation), ",\"generation\":"
+		    "%llu", (unsigned long long)j->generation);
+	subject_ctl(subject, sizeof(subject), a->space->config.space,
+	    "delivery", a->id);
+	snprintf(lane, sizeof(lane), "%s.reply.j%u", subject, ++a->nonce);
+	snprintf(body, sizeof(body), "{\"op\":\"%s\",\"args\":{\"channel\":"
+	    "\"%s\"%s},\"from\":{\"id\":\"%s\",\"name\":\"%s\"}}",
+	    j->stage == STAGE_JOIN ? "durableJoin" : "durableLeave",
+	    j->channel, generation, a->id, a->name);
+	p.len = strlen(body);
+	j->lane = bus_subscribe(a->bus, lane, NULL, on_reply, j, &e);
+	ck_assert_msg(j->lane != NULL, "%s", e.text);
+	OK(bus_publish(a->bus, &p, &e), e);
+	j->until_ms = clock_ms() + ASK_MS;
+}
+
+static void
+answered(struct joiner *j)
+{
+	bus_unsubscribe(j->li->agent->bus, j->lane);
+	j->lane = NULL;
+	j->until_ms = clock_ms() + 50 + rand() % 900;
+	if (heard == NULL || !cJSON_IsTrue(json_get(heard, "ok"))) {
+		j->retries++;
+		j->until_ms = clock_ms() + 20;
+	} else if (j->stage == STAGE_JOIN)
+		joined(j, json_get(heard, "data"));
+	else
+		left(j);
+	cJSON_Delete(heard);
+	heard = NULL;
+}
+
+static void
+joiner_turn(struct joiner *j)
+{
+	if (j->lane != NULL) {
+		if (heard != NULL || clock_ms() >= j->until_ms)
+			answered(j);
+		return;
+	}
+	if (clock_ms() < j->until_ms)
+		return;
+	if (j->stage == STAGE_IN)
+		j->stage = STAGE_LEAVE;
+	else if (j->stage == STAGE_OUT) {
+		if (j->stay)
+			return;
+		j->stage = STAGE_JOIN;
+	}
+	ask(j);
+}
+
+/* --- killing ---------------------------------------------------------------- */
+
+static const char *const	roles[] = { "fanout", "reader", "control",
+				    "lease" };
+#define N_ROLES	(sizeof(roles) / sizeof(roles[0]))
+
+struct victim {
+	pid_t		pid;
+	int64_t		started_ms;
+	unsigned	failures;	/* as reeved counts them */
+};
+
+struct kills {
+	struct load	load;
+	struct joiner	joiner;
+	struct victim	victims[N_ROLES];
+	int64_t		killed_ms;	/* 0: delivery was resumed */
+	int64_t		took_ms;
+	int64_t		took[KILLS];
+	unsigned	n;
+};
+
+static void
+on_copy(struct load *l, int64_t posted_ms)
+{
+	struct kills	*k = l->own;
+
+	if (k->killed_ms != 0 && posted_ms > k->killed_ms) {
+		k->took_ms = clock_ms() - k->killed_ms;
+		k->killed_ms = 0;
+	}
+}
+
+static void
+turn(struct kills *k)
+{
+	load_turn(&k->load);
+	joiner_turn(&k->joiner);
+}
+
+/* One whose next start reeved would not delay for long: its back-off is for
+ * what crashes by itself, not for this test. */
+static bool
+may_kill(struct kills *k, unsigned i)
+{
+	struct victim	*v = &k->victims[i];
+	pid_t		 pid = role_pid(k->load.space, roles[i]);
+
+	if (pid < 2)
+		return false;
+	if (pid != v->pid) {
+		v->pid = pid;
+		v->started_ms = clock_ms();
+	}
+	if (clock_ms() - v->started_ms >= BACKOFF_RESET_MS)
+		v->failures = 0;
+	return v->failures < QUICK_KILLS;
+}
+
+static unsigned
+choose(struct kills *k)
+{
+	unsigned	can[N_ROLES], n, i;
+
+	for (;;) {
+		for (n = i = 0; i < N_ROLES; i++)
+			if (may_kill(k, i))
+				can[n++] = i;
+		if (n > 0)
+			return can[(unsigned)rand() % n];
+		turn(k);
+	}
+}
+
+static void
+kill_one(struct kills *k)
+{
+	int64_t		until = clock_ms() + 100 + rand() % 900;
+	unsigned	i;
+
+	while (clock_ms() < until)
+		turn(k);
+	i = choose(k);
+	k->victims[i].failures++;
+	k->killed_ms = clock_ms();
+	ck_assert(kill(k->victims[i].pid, SIGKILL) == 0);
+	until = clock_ms() + AWAIT_MS;
+	while (k->killed_ms != 0) {
+		if (clock_ms() > until)
+			test_fail(__FILE__, __LINE__, "delivery resumed");
+		turn(k);
+	}
+	printf("kill %u %s: %lld ms\n", k->n, roles[i],
+	    (long long)k->took_ms);
+	if (k->took_ms > RESUMED_MS)
+		log_dump(k->load.space);
+	k->took[k->n++] = k->took_ms;
+}
+
+static int
+ms_cmp(const void *a, const void *b)
+{
+	const int64_t	*x = a, *y = b;
+
+	return *x < *y ? -1 : *x > *y;
+}
+
+static void
+report(struct kills *k)
+{
+	unsigned	i, sent = 0;
+	int64_t		p99;
+
+	for (i = 0; i < k->load.n_senders; i++)
+		sent += k->load.senders[i].n;
+	qsort(k->took, k->n, sizeof(k->took[0]), ms_cmp);
+	p99 = k->took[(k->n * 99 + 99) / 100 - 1];
+	printf("%u kills, %u messages, %zu joins and leaves (%u tries more); "
+	    "resumed after ms: min %lld p50 %lld p90 %lld p99 %lld max "
+	    "%lld\n", k->n, sent, k->joiner.n * 2, k->joiner.retries,
+	    (long long)k->took[0], (long long)k->took[k->n / 2],
+	    (long long)k->took[k->n * 9 / 10], (long long)p99,
+	    (long long)k->took[k->n - 1]);
+	ck_assert_msg(p99 <= RESUMED_MS, "p99 %lld ms", (long long)p99);
+}
+
+static void
+seed(void)
+{
+	const char	*given = getenv("REEVE_TEST_SEED");
+	unsigned	 n = given == NULL ? (unsigned)time(NULL) :
+			    (unsigned)strtoul(given, NULL, 10);
+
+	setvbuf(stdout, NULL, _IOLBF, 0);
+	printf("REEVE_TEST_SEED=%u\n", n);
+	srand(n);
+}
+
+START_TEST(roles_killed_under_load)
+{
+	static struct kills	 k;
+	struct listener		*puller, *away;
+	unsigned		 i;
+
+	seed();
+	load_init(&k.load, sp);
+	k.load.own = &k;
+	k.load.on_copy = on_copy;
+	for (i = 0; i < 4; i++)
+		load_sender(&k.load, "busy", i < 2 ? 5 : 20);
+	load_sender(&k.load, "quiet", 150);
+	puller = load_listener(&k.load, "busy");
+	away = load_listener(&k.load, "quiet");
+	away->away = true;
+	k.joiner.li = load_listener(&k.load, "busy");
+	k.joiner.channel = "busy";
+	agent_join(puller->agent, "busy");
+	agent_join(away->agent, "quiet");
+	load_tap(&k.load);
+	while (k.n < KILLS)
+		kill_one(&k);
+	k.joiner.stay = true;
+	while (k.joiner.stage != STAGE_OUT)
+		turn(&k);
+	load_hush(&k.load);
+	load_check(&k.load, puller, "busy");
+	load_check(&k.load, away, "quiet");
+	load_check_spans(&k.load, k.joiner.li, "busy", k.joiner.spans,
+	    k.joiner.n, false);
+	ck_assert(k.joiner.n > 5);
+	ck_assert_ptr_null(dead_letter(sp, 0));
+	report(&k);
+	load_free(&k.load);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase	*tc = test_case("kills", space_setup, 300);
+
+	tcase_add_test(tc, roles_killed_under_load);
+	return test_main("kills", tc, NULL);
+}

@@ -1,0 +1,464 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Every profile against a real broker: each subject of a table, published or
+ * subscribed by each of them, is let through or refused as the table says. */
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "profile.h"
+#include "space.h"
+
+/* Bits of the profiles that may. */
+#define AGENT		(1u << PROFILE_AGENT)
+#define LEASE		(1u << PROFILE_LEASE)
+#define FANOUT		(1u << PROFILE_FANOUT)
+#define READER		(1u << PROFILE_READER)
+#define CONTROL		(1u << PROFILE_CONTROL)
+#define SETUP		(1u << PROFILE_SETUP)
+#define PROVISIONER	(1u << PROFILE_PROVISIONER)
+#define OPERATOR	(1u << PROFILE_OPERATOR)
+#define OBSERVER	(1u << PROFILE_OBSERVER)
+#define ADMIN		(1u << PROFILE_ADMIN)
+#define INSPECTOR	(1u << PROFILE_INSPECTOR)
+#define UNDERTAKER	(1u << PROFILE_UNDERTAKER)
+#define REGISTRAR	(1u << PROFILE_REGISTRAR)
+#define PROBE		(1u << PROFILE_PROBE)
+#define ALL		((1u << N_PROFILES) - 1)
+#define NOBODY		0u
+
+/* In a subject: ~ is the user's own id, ! another agent's (the provisioner's
+ * target), @ is "$JS.API.". */
+struct rule {
+	const char	*subject;
+	unsigned	 may;
+};
+
+static const struct rule publish_rules[] = {
+	/* messages */
+	{ "cotal.t.chat.~.general",		AGENT | OPERATOR },
+	{ "cotal.t.chat.~.secret",		OPERATOR },
+	{ "cotal.t.chat.!.general",		NOBODY },
+	{ "cotal.t.inst.!.~",			AGENT | OPERATOR },
+	{ "cotal.t.inst.!.!",			NOBODY },
+	{ "cotal.t.inst.~.!",			NOBODY },
+	{ "cotal.t.svc.x.~",			AGENT | OPERATOR },
+	{ "cotal.t.svc.x.!",			NOBODY },
+	{ "cotal.t.dinbox.!",			FANOUT | CONTROL |
+						UNDERTAKER },
+	{ "cotal.t.dinbox.~",			FANOUT | CONTROL |
+						UNDERTAKER },
+	{ "cotal.t.dlv.!",			READER },
+	{ "cotal.t.dlv.~",			READER },
+	{ "cotal.other.chat.~.general",		NOBODY },
+	{ "_INBOX_!.x.y",			NOBODY },
+	/* control */
+	{ "cotal.t.ctl.delivery.~",		AGENT },
+	{ "cotal.t.ctl.delivery.!",		NOBODY },
+	{ "cotal.t.ctl.delivery.!.reply.n",	CONTROL },
+	{ "cotal.t.ctl.self.~",			AGENT },
+	{ "cotal.t.ctl.self.!",			NOBODY },
+	{ "cotal.t.ctl.manager.~",		NOBODY },
+	{ "cotal.t.ctl.admin.~",		NOBODY },
+	{ "cotal.t.ctl.manager.!.reply.n",	NOBODY },
+	{ "cotal.t.ctl.self.!.reply.n",		NOBODY },
+	/* ours */
+	{ "cotal.t.reeve.dead.0.fanout",	FANOUT },
+	{ "cotal.t.reeve.dead.0.reader",	READER },
+	{ "cotal.t.reeve.dead.0.control",	CONTROL },
+	{ "cotal.t.reeve.health.0.lease.h",	LEASE },
+	{ "cotal.t.reeve.health.0.fanout.h",	FANOUT },
+	{ "cotal.t.reeve.health.0.reader.h",	READER },
+	{ "cotal.t.reeve.health.0.control.h",	CONTROL },
+	{ "cotal.t.reeve.health.1.fanout.h",	NOBODY },
+	/* records */
+	{ "$KV.cotal_presence_t.~",		AGENT | OPERATOR },
+	{ "$KV.cotal_presence_t.!",		NOBODY },
+	{ "$KV.cotal_members_t.general/!",	CONTROL },
+	{ "$KV.cotal_members_t.general/~",	CONTROL },
+	{ "$KV.cotal_members_t.=delivery",	CONTROL },
+	{ "$KV.cotal_acl_t.!",			PROVISIONER },
+	{ "$KV.cotal_acl_t.~",			NOBODY },
+	{ "$KV.cotal_delivery_t.lease.0",	LEASE },
+	{ "$KV.cotal_delivery_t.lease.1",	NOBODY },
+	{ "$KV.cotal_manager_t.lease",		NOBODY },
+	{ "$KV.cotal_membership_t.!",		NOBODY },
+	{ "$KV.cotal_channels_t.general",	REGISTRAR },
+	{ "$KV.cotal_channels_t.=defaults",	SETUP | REGISTRAR },
+	/* reading what is stored */
+	{ "@STREAM.MSG.GET.CHAT_t",		FANOUT | CONTROL },
+	{ "@STREAM.MSG.GET.DM_t",		NOBODY },
+	{ "@STREAM.MSG.GET.TASK_t",		NOBODY },
+	{ "@STREAM.MSG.GET.DLV_t",		NOBODY },
+	{ "@STREAM.MSG.GET.INBOX_t",		READER },
+	{ "@STREAM.MSG.GET.DEAD_t",		UNDERTAKER },
+	{ "@STREAM.MSG.GET.KV_cotal_acl_t",	FANOUT | READER | CONTROL |
+						PROVISIONER | INSPECTOR },
+	{ "@STREAM.MSG.GET.KV_cotal_members_t",	FANOUT | READER | CONTROL |
+						INSPECTOR },
+	{ "@STREAM.MSG.GET.KV_cotal_delivery_t", AGENT | LEASE | FANOUT |
+						READER | CONTROL |
+						INSPECTOR },
+	{ "@STREAM.MSG.GET.KV_cotal_manager_t",	NOBODY },
+	{ "@DIRECT.GET.CHAT_t",			NOBODY },
+	{ "@DIRECT.GET.DLV_t",			NOBODY },
+	{ "@DIRECT.GET.KV_cotal_members_t",	NOBODY },
+	{ "@DIRECT.GET.KV_cotal_acl_t.$KV.cotal_acl_t.!", NOBODY },
+	{ "@DIRECT.GET.KV_cotal_delivery_t.$KV.cotal_delivery_t.lease.0",
+						NOBODY },
+	{ "@STREAM.SNAPSHOT.DM_t",		NOBODY },
+	{ "@STREAM.NAMES",			NOBODY },
+	{ "@STREAM.LIST",			NOBODY },
+	{ "@CONSUMER.NAMES.DM_t",		NOBODY },
+	{ "@CONSUMER.LIST.DM_t",		NOBODY },
+	/* administering */
+	{ "@STREAM.CREATE.CHAT_t",		SETUP },
+	{ "@STREAM.CREATE.DLV_t",		SETUP },
+	{ "@STREAM.CREATE.KV_cotal_acl_t",	SETUP },
+	{ "@STREAM.CREATE.OTHER",		NOBODY },
+	{ "@STREAM.UPDATE.CHAT_t",		NOBODY },
+	{ "@STREAM.UPDATE.KV_cotal_acl_t",	NOBODY },
+	{ "@STREAM.DELETE.CHAT_t",		NOBODY },
+	{ "@STREAM.DELETE.KV_cotal_members_t",	NOBODY },
+	{ "@STREAM.PURGE.CHAT_t",		NOBODY },
+	{ "@STREAM.PURGE.DM_t",			NOBODY },
+	{ "@STREAM.PURGE.KV_cotal_acl_t",	NOBODY },
+	{ "@STREAM.MSG.DELETE.CHAT_t",		NOBODY },
+	{ "@STREAM.MSG.DELETE.KV_cotal_acl_t",	NOBODY },
+	{ "@STREAM.MSG.DELETE.DEAD_t",		UNDERTAKER },
+	{ "@STREAM.RESTORE.CHAT_t",		NOBODY },
+	{ "@STREAM.LEADER.STEPDOWN.CHAT_t",	NOBODY },
+	{ "@META.LEADER.STEPDOWN",		NOBODY },
+	{ "@SERVER.REMOVE",			NOBODY },
+	{ "@ACCOUNT.PURGE.x",			NOBODY },
+	{ "$SYS.REQ.SERVER.PING",		NOBODY },
+	/* the workers' durables */
+	{ "@CONSUMER.MSG.NEXT.CHAT_t.fanout",	FANOUT },
+	{ "@CONSUMER.CREATE.CHAT_t.fanout.cotal.t.chat.>", FANOUT | SETUP },
+	{ "@CONSUMER.DELETE.CHAT_t.fanout",	NOBODY },
+	{ "$JS.ACK.CHAT_t.fanout.1.1.1.1.0",	FANOUT },
+	{ "@CONSUMER.MSG.NEXT.INBOX_t.reader",	READER },
+	{ "@CONSUMER.CREATE.INBOX_t.reader.cotal.t.dinbox.>", READER |
+						SETUP },
+	{ "@CONSUMER.DELETE.INBOX_t.reader",	NOBODY },
+	{ "$JS.ACK.INBOX_t.reader.1.1.1.1.0",	READER },
+	{ "@CONSUMER.CREATE.CHAT_t.cu_0_0.cotal.t.chat.*.general", CONTROL },
+	{ "@CONSUMER.MSG.NEXT.CHAT_t.cu_0_0",	CONTROL },
+	{ "@CONSUMER.DELETE.CHAT_t.cu_0_0",	CONTROL },
+	{ "@CONSUMER.CREATE.CHAT_t",		NOBODY },
+	{ "@CONSUMER.CREATE.CHAT_t.x.cotal.t.chat.>", NOBODY },
+	{ "@CONSUMER.DURABLE.CREATE.CHAT_t.x",	NOBODY },
+	{ "@CONSUMER.CREATE.INBOX_t",		NOBODY },
+	{ "@CONSUMER.CREATE.INBOX_t.x.cotal.t.dinbox.>", NOBODY },
+	/* agents' durables and history */
+	{ "@CONSUMER.CREATE.DM_t",		NOBODY },
+	{ "@CONSUMER.CREATE.DM_t.x.cotal.t.inst.>", NOBODY },
+	{ "@CONSUMER.DURABLE.CREATE.DM_t.x",	NOBODY },
+	{ "@CONSUMER.CREATE.DM_t.dm_!.cotal.t.inst.!.*", PROVISIONER },
+	{ "@CONSUMER.CREATE.DM_t.dm_!.cotal.t.inst.>", NOBODY },
+	{ "@CONSUMER.DELETE.DM_t.dm_!",		PROVISIONER },
+	{ "@CONSUMER.MSG.NEXT.DM_t.dm_!",	NOBODY },
+	{ "@CONSUMER.MSG.NEXT.DM_t.dm_~",	AGENT },
+	{ "@CONSUMER.CREATE.DM_t.dm_~.cotal.t.inst.~.*", NOBODY },
+	{ "$JS.ACK.DM_t.dm_!.1.1.1.1.0",	NOBODY },
+	{ "$JS.ACK.DM_t.dm_~.1.1.1.1.0",	AGENT },
+	{ "@CONSUMER.CREATE.DLV_t",		NOBODY },
+	{ "@CONSUMER.CREATE.DLV_t.x.cotal.t.dlv.>", NOBODY },
+	{ "@CONSUMER.CREATE.DLV_t.dlv_!.cotal.t.dlv.!", PROVISIONER },
+	{ "@CONSUMER.DELETE.DLV_t.dlv_!",	PROVISIONER },
+	{ "@CONSUMER.MSG.NEXT.DLV_t.dlv_!",	NOBODY },
+	{ "@CONSUMER.MSG.NEXT.DLV_t.dlv_~",	AGENT },
+	{ "@CONSUMER.MSG.NEXT.TASK_t.svc_x",	AGENT },
+	{ "@CONSUMER.MSG.NEXT.TASK_t.svc_y",	NOBODY },
+	{ "@CONSUMER.DELETE.TASK_t.svc_x",	NOBODY },
+	{ "@CONSUMER.CREATE.TASK_t",		NOBODY },
+	{ "@CONSUMER.CREATE.TASK_t.svc_x.cotal.t.svc.x.*", PROVISIONER },
+	{ "@CONSUMER.CREATE.CHAT_t.chathist_~.cotal.t.chat.*.general",
+						AGENT | OBSERVER | ADMIN },
+	{ "@CONSUMER.CREATE.CHAT_t.chathist_~.cotal.t.chat.*.secret",
+						OBSERVER | ADMIN },
+	{ "@CONSUMER.CREATE.CHAT_t.chathist_!.cotal.t.chat.*.general",
+						NOBODY },
+	{ "@CONSUMER.MSG.NEXT.CHAT_t.chathist_!", NOBODY },
+	{ "@CONSUMER.DELETE.CHAT_t.chathist_!",	NOBODY },
+	/* watches */
+	{ "@CONSUMER.CREATE.KV_cotal_delivery_t.w_~.$KV.cotal_delivery_t."
+	    "lease.0",				FANOUT | READER | CONTROL },
+	{ "@CONSUMER.CREATE.KV_cotal_acl_t.w_~.$KV.cotal_acl_t.>",
+						FANOUT | READER | INSPECTOR },
+	{ "@CONSUMER.CREATE.KV_cotal_members_t.w_~.$KV.cotal_members_t.>",
+						FANOUT | READER | CONTROL |
+						INSPECTOR },
+	{ "@CONSUMER.DELETE.KV_cotal_members_t.w_~", FANOUT | READER |
+						CONTROL | INSPECTOR |
+						UNDERTAKER },
+	{ "@CONSUMER.DELETE.KV_cotal_members_t.w_!", NOBODY },
+	{ "@CONSUMER.CREATE.KV_cotal_acl_t",	NOBODY },
+};
+
+static const struct rule subscribe_rules[] = {
+	{ "_INBOX_~.>",				ALL & ~PROBE },
+	{ "_INBOX_!.>",				NOBODY },
+	{ "_INBOX_!.x",				NOBODY },
+	{ "_INBOX.>",				NOBODY },
+	{ ">",					NOBODY },
+	{ "cotal.>",				NOBODY },
+	{ "cotal.t.>",				NOBODY },
+	{ "cotal.t.chat.>",			OBSERVER | ADMIN },
+	{ "cotal.t.chat.*.general",		AGENT | OBSERVER | ADMIN },
+	{ "cotal.t.chat.*.secret",		OBSERVER | ADMIN },
+	{ "cotal.t.inst.>",			ADMIN },
+	{ "cotal.t.inst.!.*",			ADMIN },
+	{ "cotal.t.inst.~.*",			ADMIN },
+	{ "cotal.t.svc.>",			ADMIN },
+	{ "cotal.t.dinbox.>",			NOBODY },
+	{ "cotal.t.dlv.>",			NOBODY },
+	{ "cotal.t.dlv.!",			NOBODY },
+	{ "cotal.t.dlv.~",			NOBODY },
+	{ "cotal.t.ctl.>",			NOBODY },
+	{ "cotal.t.ctl.delivery.*",		CONTROL },
+	{ "cotal.t.ctl.self.*",			NOBODY },
+	{ "cotal.t.ctl.manager.*",		NOBODY },
+	{ "cotal.t.ctl.delivery.~.>",		AGENT },
+	{ "cotal.t.ctl.delivery.!.>",		NOBODY },
+	{ "cotal.t.ctl.delivery.!.reply.*",	NOBODY },
+	{ "cotal.t.ctl.self.~.reply.*",		AGENT },
+	{ "cotal.t.ctl.self.!.reply.*",		NOBODY },
+	{ "cotal.t.ctl.manager.~.reply.*",	NOBODY },
+	{ "cotal.t.reeve.>",			NOBODY },
+	{ "cotal.t.reeve.health.0.>",		LEASE | INSPECTOR },
+	{ "cotal.t.reeve.health.1.>",		INSPECTOR },
+	{ "cotal.t.reeve.dead.>",		NOBODY },
+	{ "$KV.>",				NOBODY },
+	{ "$KV.cotal_acl_t.>",			NOBODY },
+	{ "$KV.cotal_delivery_t.lease.0",	NOBODY },
+	{ "$JS.>",				NOBODY },
+	{ "$JS.EVENT.>",			NOBODY },
+	{ "$SYS.>",				NOBODY },
+};
+
+#define COUNT(v)	(sizeof(v) / sizeof((v)[0]))
+
+static struct agent	*victim;
+
+static void
+only_broker(void)
+{
+	static const char *const	roles[] = { "lease", "fanout",
+					    "reader", "control" };
+	char				path[300];
+	size_t				i;
+
+	sp = space_make("");
+	for (i = 0; i < COUNT(roles); i++) {
+		snprintf(path, sizeof(path), "%s/service/%s/down", sp->state,
+		    roles[i]);
+		close(open(path, O_WRONLY | O_CREAT, 0600));
+	}
+	space_start(sp);
+	space_connect_root(sp);
+	victim = agent_make(sp, "victim", "--role y");
+}
+
+static struct bus *
+connect_as(enum profile profile, struct creds *c)
+{
+	static char	 general[] = "general", x[] = "x";
+	static char	*channels[] = { general };
+	struct scope	 scope = { .shards = 2, .target = victim->id,
+			    .role = profile == PROFILE_AGENT ||
+			    profile == PROFILE_PROVISIONER ? x : NULL,
+			    .allow_publish = channels, .n_allow_publish = 1 };
+	struct bus_conf	 conf = { .servers = sp->config.servers, .creds = c,
+			    .name = profile_name(profile) };
+	struct bus	*b = NULL;
+	struct error	 e;
+
+	scope.shards = 1;
+	memset(c, 0, sizeof(*c));
+	OK(trust_mint(&sp->trust, profile, &scope, 0, c, &e), e);
+	OK(bus_open(&b, &conf, &e), e);
+	return b;
+}
+
+static void
+expand(char *buf, size_t size, const char *template, const char *own)
+{
+	size_t	n = 0;
+
+	buf[0] = '\0';
+	for (; *template != '\0' && n < size - 1; template++)
+		n += (size_t)snprintf(buf + n, size - n, "%.*s",
+		    *template == '@' ? 8 : *template == '~' ||
+		    *template == '!' ? ID_MAX : 1,
+		    *template == '@' ? "$JS.API." : *template == '~' ? own :
+		    *template == '!' ? victim->id : template);
+	ck_assert_uint_lt(n, size);
+}
+
+/* Refusals come in order: when that of a subject that is nobody's is there,
+ * all before it are. */
+static bool
+let_through(struct bus *b, const char *subject)
+{
+	static unsigned	n;
+	char		sentinel[40];
+	struct bus_pub	p = { .subject = sentinel, .data = "" };
+	struct error	e;
+	int64_t		until = clock_ms() + AWAIT_MS;
+
+	snprintf(sentinel, sizeof(sentinel), "sentinel.%u", n++);
+	OK(bus_publish(b, &p, &e), e);
+	while (!bus_refused(b, sentinel)) {
+		ck_assert_msg(bus_alive(b) && clock_ms() < until, "%s: %s",
+		    subject, bus_why(b));
+		bus_turn(b, NULL, 0, 5);
+	}
+	return !bus_refused(b, subject);
+}
+
+static void
+nothing(void *arg, natsMsg *m)
+{
+	(void)arg;
+	natsMsg_Destroy(m);
+}
+
+static bool
+may_publish(struct bus *b, const char *subject)
+{
+	struct bus_pub	p = { .subject = subject, .data = "" };
+	struct error	e;
+
+	OK(bus_publish(b, &p, &e), e);
+	return let_through(b, subject);
+}
+
+static bool
+may_subscribe(struct bus *b, const char *subject)
+{
+	struct error	 e;
+	struct bus_sub	*s;
+	bool		 may;
+
+	s = bus_subscribe(b, subject, NULL, nothing, NULL, &e);
+	ck_assert_msg(s != NULL, "%s", e.text);
+	may = let_through(b, subject);
+	bus_unsubscribe(b, s);
+	return may;
+}
+
+static void
+check_rules(enum profile profile, const struct rule *rules, size_t n,
+    bool (*may)(struct bus *, const char *), const char *what)
+{
+	struct creds	 c;
+	struct bus	*b = connect_as(profile, &c);
+	char		 subject[512];
+	size_t		 i;
+	bool		 want, got;
+
+	for (i = 0; i < n; i++) {
+		expand(subject, sizeof(subject), rules[i].subject,
+		    c.key.public);
+		want = (rules[i].may & (1u << profile)) != 0;
+		got = may(b, subject);
+		ck_assert_msg(got == want, "%s may %s%s %s",
+		    profile_name(profile), got ? "" : "not ", what,
+		    rules[i].subject);
+	}
+	bus_close(b);
+	creds_wipe(&c);
+}
+
+START_TEST(publishing)
+{
+	check_rules((enum profile)_i, publish_rules, COUNT(publish_rules),
+	    may_publish, "publish");
+}
+END_TEST
+
+START_TEST(subscribing)
+{
+	check_rules((enum profile)_i, subscribe_rules, COUNT(subscribe_rules),
+	    may_subscribe, "subscribe");
+}
+END_TEST
+
+/* --- what a grant is good for ------------------------------------------------ */
+
+/* The pinned filter: a body that says another one is refused. */
+START_TEST(body_must_match_the_pinned_filter)
+{
+	struct creds	 c;
+	struct bus	*b = connect_as(PROFILE_AGENT, &c);
+	char		 subject[300], body[300];
+	struct bus_pub	 p = { .subject = subject, .data = body };
+	struct error	 e;
+	natsMsg		*m;
+
+	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.CREATE.CHAT_t."
+	    "chathist_%s.cotal.t.chat.*.general", c.key.public);
+	snprintf(body, sizeof(body), "{\"stream_name\":\"CHAT_t\",\"config\":{"
+	    "\"name\":\"chathist_%s\",\"ack_policy\":\"none\","
+	    "\"filter_subject\":\"cotal.t.chat.*.secret\"}}", c.key.public);
+	p.len = strlen(body);
+	m = bus_call(b, &p, 2000, &e);
+	ck_assert_msg(m != NULL, "%s", e.text);
+	ck_assert(strstr(natsMsg_GetData(m), "\"error\"") != NULL);
+	natsMsg_Destroy(m);
+	snprintf(body, sizeof(body), "{\"stream_name\":\"DM_t\",\"config\":{"
+	    "\"name\":\"chathist_%s\",\"ack_policy\":\"none\","
+	    "\"filter_subject\":\"cotal.t.inst.>\"}}", c.key.public);
+	p.len = strlen(body);
+	m = bus_call(b, &p, 2000, &e);
+	ck_assert_msg(m != NULL, "%s", e.text);
+	ck_assert(strstr(natsMsg_GetData(m), "\"error\"") != NULL);
+	natsMsg_Destroy(m);
+	bus_close(b);
+	creds_wipe(&c);
+}
+END_TEST
+
+/* A trust of the same name is another trust. */
+START_TEST(credential_of_another_space)
+{
+	struct scope	 scope = { .shards = 1 };
+	struct trust	 other;
+	struct creds	 c;
+	struct bus_conf	 conf = { .servers = sp->config.servers, .creds = &c,
+			    .name = "stranger" };
+	struct bus	*b = NULL;
+	char		 path[300];
+	struct error	 e;
+
+	memset(&c, 0, sizeof(c));
+	memset(&other, 0, sizeof(other));
+	OK(trust_new(&other, "t", &e), e);
+	OK(trust_mint(&other, PROFILE_FANOUT, &scope, 0, &c, &e), e);
+	ck_assert_int_eq(bus_open(&b, &conf, &e), -1);
+	ck_assert_int_eq(e.code, EX_NOPERM);
+	snprintf(path, sizeof(path), "%s/creds/fanout-0.creds", sp->state);
+	OK(creds_save(&c, path, &e), e);
+	role_control(sp, "fanout", "o");
+	AWAIT(logged(sp, "role=fanout shard=0 msg=\"exit\" code=77"));
+	ck_assert(!logged(sp, "role=fanout shard=0 msg=\"bound\""));
+	creds_wipe(&c);
+	trust_wipe(&other);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase	*tc = test_case("profiles", only_broker, 60);
+
+	tcase_add_loop_test(tc, publishing, 0, N_PROFILES);
+	tcase_add_loop_test(tc, subscribing, 0, N_PROFILES);
+	tcase_add_test(tc, body_must_match_the_pinned_filter);
+	tcase_add_test(tc, credential_of_another_space);
+	return test_main("profiles", tc, NULL);
+}

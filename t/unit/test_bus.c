@@ -1,0 +1,162 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Connecting, against a broker of the test's own that picks its nonces. */
+#include <sys/socket.h>
+#include <sys/wait.h>
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "bus.h"
+#include "nkey.h"
+#include "vectors.h"
+
+static struct creds	creds;
+static int		listener, port;
+
+static void
+setup(void)
+{
+	struct sockaddr_in	a = { .sin_family = AF_INET,
+				    .sin_addr.s_addr = htonl(
+				    INADDR_LOOPBACK) };
+	socklen_t		len = sizeof(a);
+	struct error		e;
+
+	ck_assert(sodium_init() != -1);
+	memset(&creds, 0, sizeof(creds));
+	ck_assert(nkey_new(&creds.key, NKEY_USER, &e) == 0);
+	creds.jwt = strdup("a.b.c");
+	listener = socket(AF_INET, SOCK_STREAM, 0);
+	ck_assert(listener != -1 &&
+	    bind(listener, (struct sockaddr *)&a, len) == 0 &&
+	    listen(listener, 8) == 0 &&
+	    getsockname(listener, (struct sockaddr *)&a, &len) == 0);
+	port = ntohs(a.sin_port);
+}
+
+static void
+teardown(void)
+{
+	close(listener);
+	creds_wipe(&creds);
+}
+
+/* A nonce whose signature begins with a zero, or does not. */
+static void
+pick_nonce(char *nonce, size_t size, bool zero)
+{
+	unsigned char	sig[NKEY_SIG_LEN];
+	unsigned	i = 0;
+
+	do {
+		snprintf(nonce, size, "nonce%u", i++);
+		nkey_sign(&creds.key, nonce, strlen(nonce), sig);
+	} while ((sig[0] == 0) != zero);
+}
+
+/* Serve one connection: true when it came with a signature of its nonce. */
+static bool
+serve(const char *nonce)
+{
+	unsigned char	 sig[NKEY_SIG_LEN];
+	char		 line[8192], *encoded;
+	FILE		*f;
+	bool		 is_signed = false;
+
+	f = fdopen(accept(listener, NULL, NULL), "r+");
+	fprintf(f, "INFO {\"server_id\":\"x\",\"version\":\"2.9.10\","
+	    "\"headers\":true,\"max_payload\":1048576,\"auth_required\":true,"
+	    "\"nonce\":\"%s\"}\r\n", nonce);
+	fflush(f);
+	nkey_sign(&creds.key, nonce, strlen(nonce), sig);
+	encoded = base64url_encode(sig, sizeof(sig));
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, "CONNECT", 7) == 0 &&
+		    strstr(line, encoded) == NULL) {
+			fprintf(f, "-ERR 'Authorization Violation'\r\n");
+			break;
+		}
+		if (strncmp(line, "CONNECT", 7) == 0)
+			is_signed = true;
+		if (strncmp(line, "PING", 4) == 0)
+			fprintf(f, "PONG\r\n");
+		fflush(f);
+	}
+	free(encoded);
+	fclose(f);
+	return is_signed;
+}
+
+/* The broker: n connections with such a nonce, then one with a fine one. */
+static pid_t
+broker(int n_zero)
+{
+	char	bad[32], good[32];
+	pid_t	pid;
+
+	pick_nonce(bad, sizeof(bad), true);
+	pick_nonce(good, sizeof(good), false);
+	fflush(NULL);
+	if ((pid = fork()) == 0) {
+		while (n_zero-- > 0)
+			(void)serve(bad);
+		_exit(serve(good) ? 0 : 1);
+	}
+	ck_assert(pid != -1);
+	return pid;
+}
+
+static void
+connects_after(int n_zero)
+{
+	char		 server[64];
+	struct bus_conf	 conf = { .servers = server, .creds = &creds,
+			    .name = "test" };
+	struct bus	*b = NULL;
+	struct error	 e;
+	pid_t		 pid = broker(n_zero);
+	int		 status;
+
+	snprintf(server, sizeof(server), "nats://127.0.0.1:%d", port);
+	ck_assert_msg(bus_open(&b, &conf, &e) == 0, "%s", e.text);
+	bus_close(b);
+	ck_assert(waitpid(pid, &status, 0) == pid && status == 0);
+}
+
+START_TEST(a_signature_is_sent)
+{
+	connects_after(0);
+}
+END_TEST
+
+/* One of 256: libnats would leave it out. */
+START_TEST(a_signature_that_begins_with_a_zero)
+{
+	connects_after(1);
+}
+END_TEST
+
+START_TEST(two_of_them_in_a_row)
+{
+	connects_after(2);
+}
+END_TEST
+
+int
+main(void)
+{
+	Suite	*s = suite_create("bus");
+	TCase	*tc = tcase_create("connect");
+
+	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_set_timeout(tc, 20);
+	tcase_add_test(tc, a_signature_is_sent);
+	tcase_add_test(tc, a_signature_that_begins_with_a_zero);
+	tcase_add_test(tc, two_of_them_in_a_row);
+	suite_add_tcase(s, tc);
+	return vectors_run(s);
+}
