@@ -18,7 +18,8 @@
 #include "stage.h"
 
 #define SLEEP		"exec sleep 1000\n"
-#define DEAF		"trap '' TERM\nwhile :; do sleep 1; done\n"
+#define DEAF		"trap '' TERM\necho >armed\n" \
+			"while :; do sleep 1; done\n"
 
 static pid_t
 pid_of(const char *service)
@@ -350,7 +351,8 @@ START_TEST(a_second_signal_hurries)
 	stage_service("b", DEAF);
 	stage_file("state/service/b/timeout-kill", "0\n");
 	reeved = stage_reeved();
-	AWAIT(runs("a") && runs("b"));
+	AWAIT(stage_lines("state/service/a/armed") == 1 &&
+	    stage_lines("state/service/b/armed") == 1);
 	a = pid_of("a");
 	b = pid_of("b");
 	kill(reeved, SIGINT);

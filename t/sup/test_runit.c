@@ -67,10 +67,19 @@ begin(const char *script)
 	AWAIT(stage_is("a", "up") && stage_logged("all ready"));
 }
 
+/* The same, for a script that says when its traps are set. */
+static void
+begin_armed(const char *script)
+{
+	begin(script);
+	AWAIT(stage_lines("state/service/a/armed") == 1);
+}
+
 START_TEST(sv_status)
 {
 	NEED("sv");
-	begin("trap 'echo >term' TERM\nwhile :; do sleep 0.01; done\n");
+	begin_armed("trap 'echo >term' TERM\necho >armed\n"
+	    "while :; do sleep 0.01; done\n");
 	assert_matches(sv("status", "a"), "^run: a: \\(pid [0-9]+\\) [0-9]+s\n$");
 	sv("pause", "a");
 	AWAIT(sv_says("a", "^run: a: \\(pid [0-9]+\\) [0-9]+s, paused\n$"));
@@ -138,7 +147,7 @@ START_TEST(sv_force_stop_kills)
 	char	out[256];
 
 	NEED("sv");
-	begin("trap '' TERM\nwhile :; do sleep 1; done\n");
+	begin_armed("trap '' TERM\necho >armed\nwhile :; do sleep 1; done\n");
 	ck_assert_int_eq(stage_run(out, sizeof(out),
 	    "sv -w 1 force-stop a"), 1);
 	assert_matches(out, "^kill: run: a: ");
@@ -156,10 +165,9 @@ START_TEST(sv_sends_signals)
 	size_t		i;
 
 	NEED("sv");
-	begin("for s in HUP ALRM INT QUIT USR1 USR2; do\n"
+	begin_armed("for s in HUP ALRM INT QUIT USR1 USR2; do\n"
 	    "trap \"echo $s >>seen\" $s\ndone\necho >armed\n"
 	    "while :; do sleep 0.01; done\n");
-	AWAIT(stage_lines("state/service/a/armed") == 1);
 	for (i = 0; i < sizeof(signals) / sizeof(signals[0]); i++) {
 		sv(signals[i].command, "a");
 		AWAIT(stage_lines("state/service/a/seen") == i + 1);
@@ -279,8 +287,7 @@ START_TEST(status_byte_by_byte)
 	time_t			before = time(NULL);
 	int			i;
 
-	begin("trap : TERM\necho >armed\nwhile :; do sleep 0.01; done\n");
-	AWAIT(stage_lines("state/service/a/armed") == 1);
+	begin_armed("trap : TERM\necho >armed\nwhile :; do sleep 0.01; done\n");
 	read_status(s);
 	for (i = 0; i < 8; i++)
 		label = label << 8 | s[i];
