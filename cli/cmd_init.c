@@ -1,8 +1,11 @@
 /* SPDX-License-Identifier: ISC */
 
 /* reeve init: makes a state directory and a space. */
+#include <sys/socket.h>
 #include <sys/stat.h>
 
+#include <errno.h>
+#include <netdb.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -133,8 +136,70 @@ same_settings(const struct config *c, const struct config *want,
 	    "says; it is not changed by init", which, state);
 }
 
+/* --- before anything is written --------------------------------------------- */
+
+/* Nobody listens where our broker is to. */
 static int
-first_settings(struct setup *s, struct config *want, struct error *e)
+check_port(const struct config *c, struct error *e)
+{
+	struct addrinfo	 hints = { .ai_socktype = SOCK_STREAM,
+			    .ai_family = AF_INET }, *ai = NULL;
+	char		 port[16];
+	int		 fd, on = 1, r = 0;
+
+	snprintf(port, sizeof(port), "%d", c->listen_port);
+	if ((r = getaddrinfo(c->listen_host, port, &hints, &ai)) != 0)
+		return error_set(e, EX_NOHOST, "--listen: %s: %s",
+		    c->listen_host, gai_strerror(r));
+	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd == -1 ||
+	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1)
+		r = error_errno(e, EX_OSERR, "socket");
+	else if (bind(fd, ai->ai_addr, ai->ai_addrlen) == -1 ||
+	    listen(fd, 1) == -1)
+		r = errno == EADDRINUSE ? error_set(e, EX_UNAVAILABLE,
+		    "something listens on %s:%d already: give another --listen"
+		    " HOST:PORT, or, if it is a broker that trusts this space,"
+		    " --server URL", c->listen_host, c->listen_port) :
+		    error_errno(e, EX_UNAVAILABLE, "--listen %s:%d",
+		    c->listen_host, c->listen_port);
+	if (fd != -1)
+		close(fd);
+	freeaddrinfo(ai);
+	return r;
+}
+
+/* What would fail later leaves nothing behind: settings once written are not
+ * changed by another init. */
+static int
+check_first(const struct config *c, const struct init_opts *o,
+    struct error *e)
+{
+	char		*path = config_path(c, "trust/auth.json"), *server;
+	struct trust	 t;
+	bool		 trusted;
+
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "trust");
+	trusted = access(path, F_OK) == 0;
+	free(path);
+	if (o->import != NULL) {
+		if (setup_load_import(&t, c, o->import, e) == -1)
+			return -1;
+		trust_wipe(&t);
+	}
+	if (!c->embedded)
+		return 0;
+	if ((server = setup_nats_server(e)) == NULL)
+		return -1;
+	free(server);
+	/* With trust but no settings it may be our own that runs. */
+	return trusted ? 0 : check_port(c, e);
+}
+
+static int
+first_settings(struct setup *s, struct config *want,
+    const struct init_opts *o, struct error *e)
 {
 	char	*path = config_path(want, "reeve.conf");
 	char	*text = config_text(want);
@@ -142,7 +207,7 @@ first_settings(struct setup *s, struct config *want, struct error *e)
 
 	if (path == NULL || text == NULL)
 		error_errno(e, EX_OSERR, "reeve.conf");
-	else if (dir_make(want->state, 0700, e) == 0 &&
+	else if (check_first(want, o, e) == 0 && dir_make(want->state, 0700, e) == 0 &&
 	    (r = file_write_private(path, text, 0644, e)) == 0)
 		setup_say(s, "wrote %s", path);
 	free(text);
@@ -171,7 +236,7 @@ settle_config(struct cli *cli, struct setup *s, const struct init_opts *o,
 			cli->loaded = true;
 			r = same_settings(&cli->config, &want, o, state, e);
 		}
-	} else if (r == 0 && (r = first_settings(s, &want, e)) == 0 &&
+	} else if (r == 0 && (r = first_settings(s, &want, o, e)) == 0 &&
 	    (r = config_load(&cli->config, state, e)) == 0)
 		cli->loaded = true;
 	free(path);

@@ -115,16 +115,30 @@ setup_nats_server(struct error *e)
 
 /* --- trust and credentials ------------------------------------------------------- */
 
+int
+setup_load_import(struct trust *t, const struct config *c,
+    const char *import, struct error *e)
+{
+	if (trust_load(t, import, e) == -1)
+		return -1;
+	if (strcmp(t->space, c->space) != 0)
+		error_set(e, EX_CONFIG, "%s is of space \"%s\", not \"%s\": "
+		    "give --space %s", import, t->space, c->space, t->space);
+	else if (c->embedded && trust_is_stripped(t))
+		error_set(e, EX_CONFIG, "%s lacks the operator's part, which "
+		    "a broker of our own needs: give --server URL", import);
+	else
+		return 0;
+	trust_wipe(t);
+	return -1;
+}
+
 static int
 import_trust(struct setup *s, const char *import, const char *path,
     struct error *e)
 {
-	if (trust_load(&s->trust, import, e) == -1)
+	if (setup_load_import(&s->trust, s->config, import, e) == -1)
 		return -1;
-	if (strcmp(s->trust.space, s->config->space) != 0)
-		return error_set(e, EX_CONFIG, "%s is of space \"%s\", not "
-		    "\"%s\": give --space %s", import, s->trust.space,
-		    s->config->space, s->trust.space);
 	if (trust_save(&s->trust, path, e) == -1)
 		return -1;
 	setup_say(s, "imported the trust of space %s", s->config->space);

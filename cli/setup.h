@@ -21,6 +21,10 @@ struct setup {
 void	setup_say(struct setup *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 
+/* A trust file that is to be imported, if it fits these settings: else
+ * EX_CONFIG, or trust_load's codes, and the trust is zero. */
+int	setup_load_import(struct trust *, const struct config *,
+	    const char *import, struct error *);
 /* The directory: modes, host id, trust, credentials of the roles. */
 int	setup_trust(struct setup *, const char *import, struct error *);
 int	setup_creds(struct setup *, struct error *);

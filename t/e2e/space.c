@@ -177,7 +177,7 @@ port_is_ours(int port)
  * One below those that the kernel hands out, kept from other tests until this
  * process ends: a broker that is restarted must find it free.
  */
-static int
+int
 free_port(void)
 {
 	int	port;

@@ -66,6 +66,8 @@ void	space_setup_idle(void);		/* init only: nothing runs */
 void	space_teardown(void);
 extern struct space *sp;		/* what the fixtures made */
 
+/* A port that nobody has, kept from other tests until this one ends. */
+int	free_port(void);
 /* options: more for init, or "". */
 struct space *space_make(const char *options);
 /* Another host of the same space: its own state directory, trust imported,

@@ -150,6 +150,31 @@ START_TEST(another_space_s_trust_is_refused)
 }
 END_TEST
 
+/* Whatever makes a first init impossible is found before it writes: the next
+ * one, with other options, is as good as the first. */
+START_TEST(a_first_init_that_fails_leaves_nothing)
+{
+	char	path[300];
+
+	snprintf(path, sizeof(path), "%s/other", sp->dir);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --state %s "
+	    "--listen 127.0.0.1:%d", path, sp->port), EX_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(out, "something listens on"));
+	ck_assert_int_eq(access(path, F_OK), -1);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --state %s "
+	    "--listen 192.0.2.1:%d", path, sp->port), EX_UNAVAILABLE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --state %s "
+	    "--server nats://127.0.0.1:%d --import-trust %s/trust/auth.json "
+	    "--space wrong", path, sp->port, sp->state), EX_CONFIG);
+	ck_assert_int_eq(access(path, F_OK), -1);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --state %s "
+	    "--listen 127.0.0.1:%d --space late", path, free_port()), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "space late is set up"));
+	/* Where it was made, the port is its own. */
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init"), EX_OK);
+}
+END_TEST
+
 START_TEST(a_broker_that_is_not_there)
 {
 	char	path[300];
@@ -379,6 +404,7 @@ main(void)
 	tcase_add_test(idle, no_state_says_how_to_make_one);
 	tcase_add_test(idle, usage_is_64);
 	tcase_add_test(idle, onboard_refuses_bad_channels);
+	tcase_add_test(up, a_first_init_that_fails_leaves_nothing);
 	tcase_add_test(up, secrets_are_private);
 	tcase_add_test(up, onboard_leaves_nothing_behind_when_it_fails);
 	tcase_add_test(up, status_shows_roles_shards_streams);
