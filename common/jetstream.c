@@ -420,17 +420,53 @@ js_message_delete(struct bus *b, const char *stream, uint64_t seq,
 
 /* --- publishing --------------------------------------------------------------------- */
 
+/*
+ * An acknowledgement as the servers write it, `{"stream":"S", "seq":N}`, by
+ * hand: there is one for each copy.  False for anything else.
+ */
+static bool
+plain_ack(const char *p, size_t len, uint64_t *seq)
+{
+	static const char	open[] = "{\"stream\":\"", next[] = "\"seq\":";
+	const char		*end = p + len;
+
+	if (len < sizeof(open) || memcmp(p, open, sizeof(open) - 1) != 0)
+		return false;
+	/* No stream's name has a quote or a backslash. */
+	p = memchr(p + sizeof(open) - 1, '"', len - (sizeof(open) - 1));
+	if (p == NULL || end - ++p < 2 || *p++ != ',')
+		return false;
+	p += *p == ' ';
+	if ((size_t)(end - p) < sizeof(next) ||
+	    memcmp(p, next, sizeof(next) - 1) != 0)
+		return false;
+	p += sizeof(next) - 1;
+	for (*seq = 0; p < end && *p >= '0' && *p <= '9' &&
+	    *seq < (uint64_t)JSON_INT_MAX / 16; p++)
+		*seq = *seq * 10 + (uint64_t)(*p - '0');
+	return *seq > 0 && end - p == 1 && *p == '}';
+}
+
 int
 js_ack_parse(natsMsg *m, uint64_t *seq, bool *duplicate, struct error *e)
 {
+	const char	*data = natsMsg_GetData(m);
+	size_t		 len = (size_t)natsMsg_GetDataLength(m);
 	struct error	 mine;
+	uint64_t	 plain;
 	cJSON		*a;
 	int		 r;
 
+	if (plain_ack(data, len, &plain)) {
+		if (seq != NULL)
+			*seq = plain;
+		if (duplicate != NULL)
+			*duplicate = false;
+		return 0;
+	}
 	if (e == NULL)
 		e = &mine;
-	a = json_parse(natsMsg_GetData(m), (size_t)natsMsg_GetDataLength(m), e);
-	if (a == NULL)
+	if ((a = json_parse(data, len, e)) == NULL)
 		return -1;
 	if ((r = api_error(a, "store", e)) == 0 &&
 	    (json_get(a, "stream") == NULL || u64_of(a, "seq") == 0))

@@ -13,6 +13,31 @@
 
 /* --- parsing ------------------------------------------------------------- */
 
+/* The caller frees scan->repaired in any case. */
+static int
+check(struct json_scan *scan, const char *data, size_t len, unsigned depth,
+    struct error *e)
+{
+	memset(scan, 0, sizeof(*scan));
+	if (len == 0)
+		return error_set(e, EX_DATAERR, "not JSON: empty");
+	if (json_scan(scan, data, len, depth))
+		return 0;
+	return error_set(e, scan->memory ? EX_OSERR : EX_DATAERR,
+	    "not JSON: %s at byte %zu", scan->why, scan->at);
+}
+
+int
+json_check(const char *data, size_t len, struct error *e)
+{
+	struct json_scan	scan;
+	int			rc;
+
+	rc = check(&scan, data, len, JSON_DEPTH_MAX, e);
+	free(scan.repaired);
+	return rc;
+}
+
 cJSON *
 json_parse_depth(const char *data, size_t len, unsigned depth,
     struct error *e)
@@ -20,14 +45,8 @@ json_parse_depth(const char *data, size_t len, unsigned depth,
 	struct json_scan	 scan;
 	cJSON			*o = NULL;
 
-	if (len == 0) {
-		error_set(e, EX_DATAERR, "not JSON: empty");
-		return NULL;
-	}
-	if (!json_scan(&scan, data, len, depth))
-		error_set(e, scan.memory ? EX_OSERR : EX_DATAERR,
-		    "not JSON: %s at byte %zu", scan.why, scan.at);
-	else if ((o = cJSON_ParseWithLengthOpts(scan.repaired != NULL ?
+	if (check(&scan, data, len, depth, e) == 0 &&
+	    (o = cJSON_ParseWithLengthOpts(scan.repaired != NULL ?
 	    scan.repaired : data, len, NULL, false)) == NULL)
 		error_set(e, EX_OSERR, "out of memory for %zu bytes of JSON",
 		    len);

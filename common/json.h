@@ -30,6 +30,8 @@
  * U+FFFD.  The caller frees with cJSON_Delete.  NULL with *e set (EX_DATAERR).
  */
 cJSON	*json_parse(const char *data, size_t len, struct error *e);
+/* Would json_parse take it?  0, or -1 with *e. */
+int	json_check(const char *data, size_t len, struct error *e);
 /* json_parse for what will be wrapped: nesting over `depth` is refused. */
 cJSON	*json_parse_depth(const char *data, size_t len, unsigned depth,
 	    struct error *e);
@@ -90,10 +92,11 @@ int	json_unique(const cJSON *o, const char *path, struct error *e);
 const cJSON *json_get(const cJSON *o, const char *name);
 
 /*
- * The bytes of a top-level member's value in a text that json_parse
- * accepted, as they stand there.  False when there is none.
+ * The bytes of a top-level member's value in a text that json_parse or
+ * json_check accepted, as they stand there.  How often the member is given;
+ * *value is the first one's.
  */
-bool	json_span(const char *data, size_t len, const char *name,
+unsigned json_span(const char *data, size_t len, const char *name,
 	    const char **value, size_t *value_len);
 
 /* Print without white space, numbers exactly; malloc'd, NULL only when out of

@@ -409,33 +409,33 @@ name_is(const char *p, const char *end, const char *name)
 	return *name == '\0';
 }
 
-bool
+unsigned
 json_span(const char *data, size_t len, const char *name,
     const char **value, size_t *value_len)
 {
 	const char	*end = data + len, *p, *key, *key_end, *from;
+	unsigned	 n = 0;
 
 	p = skip_space(data, end);
 	if (p == end || *p != '{')
-		return false;
+		return 0;
 	do {
 		key = skip_space(p + 1, end);
 		if (key == end || *key != '"' ||
 		    (key_end = skip_string(key, end)) == NULL)
-			return false;
+			break;
 		p = skip_space(key_end, end);
 		if (p == end || *p != ':')
-			return false;
+			break;
 		from = skip_space(p + 1, end);
 		if (from == end || (p = skip_value(from, end)) == NULL ||
 		    p == from)
-			return false;
-		if (name_is(key + 1, key_end - 1, name)) {
+			break;
+		if (name_is(key + 1, key_end - 1, name) && n++ == 0) {
 			*value = from;
 			*value_len = (size_t)(p - from);
-			return true;
 		}
 		p = skip_space(p, end);
 	} while (p < end && *p == ',');
-	return false;
+	return n;
 }

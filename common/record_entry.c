@@ -36,20 +36,75 @@ static const struct json_field table[] = {
 	JSON_END
 };
 
+/*
+ * The entry with nothing of msg but its id: most of an entry is its message,
+ * which goes on as it is.  malloc'd; NULL when out of memory.
+ */
+static char *
+without_msg(const char *data, size_t len, const char *msg, size_t msg_len,
+    size_t *out_len)
+{
+	static const char	name[] = "\"id\":", twice[] = "\"id\":0,\"id\":0";
+	const char		*id, *tail = msg + msg_len;
+	size_t			 id_len;
+	char			*out, *p;
+
+	if ((out = p = malloc(len + sizeof(twice) + 2)) == NULL)
+		return NULL;
+	p = mempcpy(p, data, (size_t)(msg - data));
+	*p++ = '{';
+	switch (json_span(msg, msg_len, "id", &id, &id_len)) {
+	case 0:
+		break;
+	case 1:
+		p = mempcpy(p, name, sizeof(name) - 1);
+		p = mempcpy(p, id, id_len);
+		break;
+	default:
+		/* For the reader of the text to refuse. */
+		p = mempcpy(p, twice, sizeof(twice) - 1);
+	}
+	*p++ = '}';
+	p = mempcpy(p, tail, (size_t)(data + len - tail));
+	*out_len = (size_t)(p - out);
+	return out;
+}
+
+/* The tree of an entry, msg in it cut down to its id. */
+static cJSON *
+parse_around(const char *data, size_t len, struct entry *en, struct error *e)
+{
+	cJSON	*tree;
+	char	*rest;
+	size_t	 rest_len;
+
+	if (json_check(data, len, e) == -1)
+		return NULL;
+	if (json_span(data, len, "msg", &en->msg, &en->msg_len) == 0 ||
+	    en->msg[0] != '{')
+		return record_parse(data, len, e);
+	rest = without_msg(data, len, en->msg, en->msg_len, &rest_len);
+	if (rest == NULL) {
+		error_errno(e, EX_OSERR, "entry");
+		return NULL;
+	}
+	tree = record_parse(rest, rest_len, e);
+	free(rest);
+	return tree;
+}
+
 int
 entry_read(struct entry *en, const char *data, size_t len, struct error *e)
 {
 	struct view	v = { .channel = NULL };
 
 	memset(en, 0, sizeof(*en));
-	if ((en->tree = record_parse(data, len, e)) == NULL ||
+	if ((en->tree = parse_around(data, len, en, e)) == NULL ||
 	    json_read(en->tree, table, &v, "", e) == -1)
 		return -1;
 	if (!message_id_is_valid(v.msg_id))
 		return error_set(e, EX_DATAERR, "msg.id: expected 1 to %d "
 		    "bytes without control characters", MESSAGE_ID_MAX);
-	if (!json_span(data, len, "msg", &en->msg, &en->msg_len))
-		return error_set(e, EX_DATAERR, "msg: missing");
 	en->channel = v.channel;
 	en->seq = v.seq;
 	en->reason = strcmp(v.reason, reasons[ENTRY_DURABLE_CHANNEL]) == 0 ?

@@ -175,6 +175,10 @@ static const struct misfit bad_entries[] = {
 	    "\"reason\":\"live-mention\"}", "generation: missing" },
 	{ "{\"msg\":{\"id\":\"m\",\"t\":\"\\u0000\"}" REST,
 	    "not JSON: \\u0000 at byte 22" },
+	{ "{\"msg\":{\"id\":\"m\",\"parts\":[01]}" REST,
+	    "not JSON: expected , or ] at byte 27" },
+	{ "{\"msg\":{\"id\":\"a long one, given first\",\"id\":1}" REST,
+	    "msg.id: given twice" },
 };
 
 START_TEST(entry_refuses)
@@ -186,6 +190,39 @@ START_TEST(entry_refuses)
 	ck_assert_int_eq(entry_read(&en, text, strlen(text), &e), -1);
 	ck_assert_str_eq(e.text, bad_entries[_i].error);
 	entry_free(&en);
+}
+END_TEST
+
+/* What is read past most of an entry takes no other text than a parser of
+ * all of it, and finds the same message in it. */
+START_TEST(entry_agrees_with_a_parser)
+{
+	static const char	good[] = "{\"msg\":{\"id\":\"m\\\\1\",\"p\":[{"
+	    "\"id\":\"x\",\"t\":\"}\"}]},\"channel\":\"c\",\"seq\":12,"
+	    "\"reason\":\"live-mention\",\"generation\":3}";
+	const cJSON		*msg;
+	char			 text[sizeof(good)];
+	struct entry		 en;
+	cJSON			*o;
+	size_t			 i, taken = 0;
+	int			 c;
+
+	for (i = 0; i < sizeof(good) - 1; i++)
+		for (c = 0; c < 256; c++) {
+			memcpy(text, good, sizeof(good));
+			text[i] = (char)c;
+			if (entry_read(&en, TEXT(text), NULL) == 0) {
+				taken++;
+				o = json_parse(TEXT(text), NULL);
+				msg = json_get(o, "msg");
+				ck_assert_ptr_nonnull(msg);
+				ck_assert_str_eq(json_get(msg,
+				    "id")->valuestring, en.msg_id);
+				cJSON_Delete(o);
+			}
+			entry_free(&en);
+		}
+	ck_assert_uint_gt(taken, sizeof(good));
 }
 END_TEST
 
@@ -265,6 +302,7 @@ suite(void)
 	tcase_add_test(t, entry_bytes);
 	tcase_add_test(t, entry_layout);
 	tcase_add_test(t, entry_depth);
+	tcase_add_test(t, entry_agrees_with_a_parser);
 	tcase_add_loop_test(t, entry_refuses, 0, N(bad_entries));
 	suite_add_tcase(s, t);
 	t = tcase_create("dead letters");
