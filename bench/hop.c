@@ -54,7 +54,7 @@ on_source(void *arg, natsMsg *m, const struct js_delivery *d)
 	unsigned	 i;
 
 	if (h->n_free == 0) {		/* never: we asked for no more */
-		natsMsg_Destroy(m);
+		bus_msg_free(m);
 		return;
 	}
 	i = h->free[--h->n_free];
@@ -72,7 +72,7 @@ finish(struct hop *h, unsigned i)
 			    .data = "+ACK", .len = 4 };
 
 	(void)bus_publish(h->bus, &p, NULL);
-	natsMsg_Destroy(s->msg);
+	bus_msg_free(s->msg);
 	s->msg = NULL;
 	h->free[h->n_free++] = i;
 }
@@ -93,7 +93,7 @@ on_stored(void *arg, natsMsg *m)
 		if (--h->source[i].open == 0)
 			finish(h, (unsigned)i);
 	}
-	natsMsg_Destroy(m);
+	bus_msg_free(m);
 }
 
 /* Ids are as long as those of the space: the store keeps them. */

@@ -133,7 +133,9 @@ bus_turn(struct bus *b, struct pollfd *extra, size_t n_extra,
 		p[i].revents = 0;
 	if (queued_already(b) || timeout_ms < 0)
 		timeout_ms = 0;
-	(void)poll(p, (nfds_t)(2 + n_extra), (int)timeout_ms);
+	if (poll(p, (nfds_t)(2 + n_extra), (int)timeout_ms) == 0 &&
+	    timeout_ms > 0)
+		bus_msg_flush();
 	for (i = 0; i < n_extra; i++)
 		extra[i].revents = p[2 + i].revents;
 	if (p[1].revents != 0)
@@ -270,7 +272,7 @@ bus_publish(struct bus *b, const struct bus_pub *p, struct error *e)
 			s = set_headers(m, p);
 		if (s == NATS_OK)
 			s = natsConnection_PublishMsg(b->nc, m);
-		natsMsg_Destroy(m);
+		bus_msg_free(m);
 	}
 	if (s == NATS_OK)
 		return 0;

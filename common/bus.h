@@ -59,7 +59,7 @@ size_t	bus_buffered(const struct bus *);
 
 /* --- subscriptions ---------------------------------------------------- */
 
-/* Takes the message: natsMsg_Destroy it, now or later. */
+/* Takes the message: bus_msg_free it, now or later. */
 typedef void	bus_msg_fn(void *arg, natsMsg *);
 
 /* queue may be NULL.  -1 with *e only when the connection is dead; a refusal
@@ -116,6 +116,12 @@ natsMsg	*bus_call(struct bus *, const struct bus_pub *, int64_t timeout_ms,
 natsMsg	*bus_call_on(struct bus *, const struct bus_pub *, const char *reply,
 	    int64_t timeout_ms, struct error *);
 
+/*
+ * Destroy a message, or soon: libnats hands each to a thread of its own, which
+ * costs a wake-up unless many come at once.  They are gone after a few hundred
+ * more, or when this thread's bus has nothing to do.  NULL is fine.
+ */
+void	bus_msg_free(natsMsg *);
 /* A message's header value, or NULL. */
 const char *bus_header(natsMsg *, const char *name);
 /* Status of an empty message ("Status" header), 0 if it has none. */

@@ -9,6 +9,7 @@
 #include <sodium.h>
 
 #include "bus_impl.h"
+#include "bus_msg.h"
 #include "clock.h"
 
 #define CONNECT_TIMEOUT_MS	2000
@@ -254,6 +255,7 @@ bus_close(struct bus *b)
 	natsConnection_Destroy(b->nc);
 	b->nc = NULL;
 	bus_end_requests(b);
+	bus_msg_flush();
 	if (b->wakefd != -1)
 		close(b->wakefd);
 	for (k = 0; k < BUS_REFUSED_KEPT; k++)

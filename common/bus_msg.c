@@ -4,6 +4,35 @@
 #include "bus.h"
 #include "bus_msg.h"
 
+#define BURST		512
+#define BURST_BYTES	(256 * 1024)
+
+static _Thread_local struct {
+	natsMsg		*v[BURST];
+	size_t		 n, bytes;
+} burst;
+
+void
+bus_msg_flush(void)
+{
+	size_t	i;
+
+	for (i = 0; i < burst.n; i++)
+		natsMsg_Destroy(burst.v[i]);
+	burst.n = burst.bytes = 0;
+}
+
+void
+bus_msg_free(natsMsg *m)
+{
+	if (m == NULL)
+		return;
+	burst.v[burst.n++] = m;
+	burst.bytes += (size_t)natsMsg_GetDataLength(m);
+	if (burst.n == BURST || burst.bytes >= BURST_BYTES)
+		bus_msg_flush();
+}
+
 natsMsg *
 bus_msg_copy(natsMsg *m)
 {

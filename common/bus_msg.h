@@ -4,11 +4,14 @@
 
 #include <nats/nats.h>
 
-/* Messages as bus.c needs them; NULL: out of memory. */
+/* Messages as the parts of a bus need them; NULL: out of memory. */
 
 /* With its headers; the caller's. */
 natsMsg	*bus_msg_copy(natsMsg *);
 /* What the broker says when nobody serves a request's subject. */
 natsMsg	*bus_msg_no_responders(const char *subject);
+
+/* Destroy what bus_msg_free has put off. */
+void	 bus_msg_flush(void);
 
 #endif

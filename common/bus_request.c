@@ -81,7 +81,7 @@ bus_on_reply(void *arg, natsMsg *m)
 	    i < b->n_requests && b->requests[i].fn != NULL &&
 	    b->requests[i].generation == generation)
 		request_end(b, i, BUS_OK, m);
-	natsMsg_Destroy(m);
+	bus_msg_free(m);
 }
 
 void
@@ -199,7 +199,7 @@ on_lane(void *arg, natsMsg *m)
 	struct call	*c = arg;
 
 	if (c->done) {
-		natsMsg_Destroy(m);
+		bus_msg_free(m);
 		return;
 	}
 	c->done = true;
@@ -207,7 +207,7 @@ on_lane(void *arg, natsMsg *m)
 	if (c->outcome == BUS_OK)
 		c->reply = m;
 	else
-		natsMsg_Destroy(m);
+		bus_msg_free(m);
 }
 
 natsMsg *

@@ -50,7 +50,7 @@ api_call(struct bus *b, const char *subject, const char *body,
 		return NULL;
 	answer = json_parse(natsMsg_GetData(m),
 	    (size_t)natsMsg_GetDataLength(m), e);
-	natsMsg_Destroy(m);
+	bus_msg_free(m);
 	if (answer == NULL) {
 		error_wrap(e, "%s", subject);
 		e->code = EX_PROTOCOL;
@@ -387,7 +387,7 @@ js_get(struct bus *b, const char *stream, enum js_get how, uint64_t seq,
 	if ((reply = bus_call(b, &p, JS_TIMEOUT_MS, e)) == NULL)
 		return -1;
 	found = js_get_parse(reply, m, e);
-	natsMsg_Destroy(reply);
+	bus_msg_free(reply);
 	if (found == -1)
 		error_wrap(e, "%s", stream);
 	return found;
@@ -490,7 +490,7 @@ js_publish(struct bus *b, const struct bus_pub *p, uint64_t *seq,
 		return -1;
 	if ((r = js_ack_parse(m, seq, duplicate, e)) == -1)
 		error_wrap(e, "%s", p->subject);
-	natsMsg_Destroy(m);
+	bus_msg_free(m);
 	return r;
 }
 

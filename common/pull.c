@@ -94,7 +94,7 @@ on_message(void *arg, natsMsg *m)
 		p->fn(p->arg, m, &d);
 		return;
 	}
-	natsMsg_Destroy(m);
+	bus_msg_free(m);
 }
 
 static int
