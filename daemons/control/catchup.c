@@ -217,8 +217,6 @@ copy_one(struct copying *k, const struct fetched *f, struct error *e)
 static int
 turn(struct copying *k, struct pull *p, struct error *e)
 {
-	if (!bus_alive(k->c->bus))
-		return error_set(e, EX_TEMPFAIL, "connection lost");
 	if (clock_ms() >= k->w->deadline_ms)
 		return error_set(e, EX_TEMPFAIL, "catch-up takes too long; "
 		    "try again");
@@ -231,8 +229,7 @@ turn(struct copying *k, struct pull *p, struct error *e)
 	if (!k->reached && pull_tend(p, BATCH * 2, k->w->deadline_ms, e) ==
 	    -1)
 		return -1;
-	bus_turn(k->c->bus, NULL, 0, TURN_MS);
-	return 0;
+	return control_turn(k->c, TURN_MS, e);
 }
 
 static int
@@ -257,9 +254,13 @@ static void
 settle(struct copying *k)
 {
 	struct fetched	*f;
+	bool		 going = true;
 
 	while (k->unsettled > 0 && bus_alive(k->c->bus))
-		bus_turn(k->c->bus, NULL, 0, TURN_MS);
+		if (going)
+			going = control_turn(k->c, TURN_MS, NULL) == 0;
+		else
+			bus_turn(k->c->bus, NULL, 0, TURN_MS);
 	while ((f = STAILQ_FIRST(&k->queue)) != NULL) {
 		STAILQ_REMOVE_HEAD(&k->queue, entry);
 		natsMsg_Destroy(f->msg);

@@ -29,6 +29,8 @@
 /* Of an owner's 1000 places in INBOX, beside fan-out's 800. */
 #define HEADROOM	150
 #define QUEUE_GROUP	"delivery"
+#define ENDING		"delivery stops here, or moves to another host; try " \
+			"again"
 
 static const struct op *const ops[] = { &op_join, &op_leave, &op_list };
 #define N_OPS	(sizeof(ops) / sizeof(ops[0]))
@@ -60,17 +62,6 @@ next_request(struct responder *rs)
 		rs->n_queued--;
 	}
 	return q;
-}
-
-static void
-drop_requests(struct responder *rs)
-{
-	struct queued	*q;
-
-	while ((q = next_request(rs)) != NULL) {
-		natsMsg_Destroy(q->msg);
-		free(q);
-	}
 }
 
 /* The broker does not check a reply subject against the requester: answer
@@ -119,6 +110,23 @@ refuse_large(struct responder *rs, natsMsg *m)
 	    "read", natsMsg_GetDataLength(m), REQUEST_MAX);
 	if (is_bound(m))
 		answer(rs, m, NULL, &e);
+}
+
+/* Nobody should wait for what we will not do; an answer on a dead link goes
+ * nowhere, and does no harm. */
+static void
+refuse_queued(struct responder *rs)
+{
+	struct queued	*q;
+	struct error	 e;
+
+	error_set(&e, EX_TEMPFAIL, "%s", ENDING);
+	while ((q = next_request(rs)) != NULL) {
+		if (is_bound(q->msg))
+			answer(rs, q->msg, NULL, &e);
+		natsMsg_Destroy(q->msg);
+		free(q);
+	}
 }
 
 static void
@@ -270,6 +278,16 @@ serve_parsed(struct responder *rs, const struct body *b,
 	return op->run(&rs->control, &rq, data, e);
 }
 
+int
+control_turn(struct control *c, int64_t timeout_ms, struct error *e)
+{
+	const struct responder	*rs = c->role->own;
+
+	if (!role_turn(c->role, timeout_ms) || !gate_is_open(&rs->gate))
+		return error_set(e, EX_TEMPFAIL, "%s", ENDING);
+	return 0;
+}
+
 static void
 serve(struct responder *rs, natsMsg *m)
 {
@@ -315,12 +333,13 @@ proven(struct responder *rs)
 
 	if (gate_read(&rs->gate, READ_MS, &e) == -1)
 		return false;
-	while (!gate_read_settled(&rs->gate) && bus_alive(rs->control.bus))
-		bus_turn(rs->control.bus, NULL, 0, 50);
+	while (!gate_read_settled(&rs->gate) &&
+	    control_turn(&rs->control, TURN_MS, NULL) == 0)
+		;
 	return gate_read_open(&rs->gate);
 }
 
-/* One at a time: between two, the frame says our health and hears signals. */
+/* One at a time: two joins would share the catch-up consumer. */
 static void
 serve_one(struct responder *rs)
 {
@@ -347,7 +366,7 @@ set_open(struct responder *rs, bool open, struct error *e)
 	if (!open && rs->sub != NULL) {
 		bus_unsubscribe(rs->control.bus, rs->sub);
 		rs->sub = NULL;
-		drop_requests(rs);
+		refuse_queued(rs);
 	}
 	if (open && rs->sub == NULL) {
 		subject_ctl(subject, sizeof(subject), r->config.space,
@@ -416,7 +435,7 @@ session(struct role *r, struct error *e)
 	if (rs->sub != NULL && bus_alive(r->bus))
 		bus_unsubscribe(r->bus, rs->sub);
 	rs->sub = NULL;
-	drop_requests(rs);
+	refuse_queued(rs);
 	watch_unbind(rs->control.members_watch);
 	gate_unbind(&rs->gate);
 	return rv;

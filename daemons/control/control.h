@@ -43,6 +43,14 @@ struct op {
 			    cJSON *data, struct error *);
 };
 
+/*
+ * A turn of a wait inside an op, at most timeout_ms: health is said, signals
+ * are heard, other requests queue up behind this one.  -1 with *e
+ * (EX_TEMPFAIL) when the op must end now: the process stops, the link is dead
+ * or the lease is no longer ours.
+ */
+int	control_turn(struct control *, int64_t timeout_ms, struct error *);
+
 extern const struct op op_join, op_leave, op_list;
 
 #endif

@@ -87,7 +87,8 @@ wait_passed(struct control *c, uint64_t leave_seq, int64_t deadline_ms,
 			return error_set(e, EX_TEMPFAIL, "what an earlier "
 			    "membership was owed is still being delivered; "
 			    "try again");
-		bus_turn(c->bus, NULL, 0, POLL_MS);
+		if (control_turn(c, POLL_MS, e) == -1)
+			return -1;
 	}
 	return r == 1 ? 0 : -1;
 }

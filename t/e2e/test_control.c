@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 
 /* ctl.delivery: what it does, refuses, and does not answer. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -486,6 +487,116 @@ START_TEST(a_killed_responder_is_back_with_all_it_knew)
 }
 END_TEST
 
+/* --- a join that is held up ------------------------------------------------------- */
+
+#define SAID	3
+#define UNREAD	200	/* an owner's: more than control adds to */
+
+static unsigned	n_health;
+
+static void
+on_health(void *arg, natsMsg *m)
+{
+	(void)arg;
+	n_health++;
+	natsMsg_Destroy(m);
+}
+
+/* Is there a responder? */
+static bool
+answers(void)
+{
+	struct error	 e;
+	cJSON		*o = agent_control(scout, "listMemberships", NULL, &e);
+
+	cJSON_Delete(o);
+	return o != NULL;
+}
+
+static uint64_t
+fence(void)
+{
+	cJSON		*o = member_get(sp, "general", scout->id);
+	uint64_t	 seq = number_of(o, "fence");
+
+	cJSON_Delete(o);
+	return seq;
+}
+
+/* A join begun and not finished, of SAID messages that cannot be copied while
+ * the reader is down; asked for again, and a list behind it. */
+static void
+hold_up(struct asked *join, struct asked *list)
+{
+	struct agent	*scribe = agent_make(sp, "scribe",
+			    "--allow-publish general");
+	char		 subject[SUBJECT_MAX], id[32];
+	unsigned	 i;
+
+	for (i = 0; i < SAID; i++)
+		agent_post(scribe, "general", "said");
+	agent_free(scribe);
+	await_drained(sp);
+	role_down(sp, "reader");
+	subject_dinbox(subject, sizeof(subject), "t", 1, scout->id);
+	for (i = 0; i < UNREAD; i++) {
+		snprintf(id, sizeof(id), "unread-%u", i);
+		raw_store(sp, subject, id, "{\"msg\":7}");
+	}
+	/* It knows of what it finds, not of what others add. */
+	role_kill(sp, "control");
+	AWAIT(answers());
+	member_put(sp, "general", scout->id, "\"joinCursor\":0,"
+	    "\"generation\":1,\"activated\":false");
+	agent_ask(scout, join, "durableJoin", "{\"channel\":\"general\"}");
+	agent_ask(scout, list, "listMemberships", NULL);
+	AWAIT(fence() == SAID);
+}
+
+START_TEST(health_goes_on_in_a_held_up_join)
+{
+	struct asked	join, list;
+	struct error	e;
+
+	hold_up(&join, &list);
+	ck_assert(bus_subscribe(sp->root, "cotal.t.reeve.health.0.control.*",
+	    NULL, on_health, NULL, &e) != NULL);
+	AWAIT((bus_turn(sp->root, NULL, 0, 5), bus_turn(scout->bus, NULL, 0,
+	    5), n_health > 0 || join.reply != NULL));
+	ck_assert_msg(join.reply == NULL, "no health until the answer");
+	check_refused(agent_answer(scout, &join), "takes too long");
+	check_answer(agent_answer(scout, &list), "{\"ok\":true,\"data\":{"
+	    "\"memberships\":[{\"channel\":\"general\",\"generation\":1,"
+	    "\"activated\":false}]}}");
+}
+END_TEST
+
+START_TEST(told_to_stop_in_a_held_up_join)
+{
+	struct asked	 join, list;
+	struct error	 e;
+	cJSON		*o;
+	unsigned	 exits;
+
+	hold_up(&join, &list);
+	exits = logged_times(sp, "role=control shard=0 msg=\"exit\" code=0");
+	role_signal(sp, "control", SIGTERM);
+	check_refused(agent_answer(scout, &join), "delivery stops here");
+	check_refused(agent_answer(scout, &list), "delivery stops here");
+	AWAIT(logged_times(sp, "role=control shard=0 msg=\"exit\" code=0") ==
+	    exits + 1);
+	ck_assert_uint_eq(fence(), SAID);
+	role_up(sp, "reader");
+	AWAIT((o = agent_control(scout, "durableJoin",
+	    "{\"channel\":\"general\"}", &e)) != NULL &&
+	    cJSON_IsTrue(json_get(json_get(o, "data"), "durable")));
+	cJSON_Delete(o);
+	ck_assert_uint_eq(fence(), SAID);
+	agent_expect(scout, SAID);
+	agent_expect_none(scout);
+}
+END_TEST
+
 /* --- many at once ------------------------------------------------------------------- */
 
 START_TEST(many_requests_each_have_an_answer)
@@ -513,6 +624,7 @@ main(void)
 	TCase	*refused = test_case("refused", setup, 60);
 	TCase	*silent = test_case("silent", setup, 60);
 	TCase	*paused = test_case("paused", setup_short, 60);
+	TCase	*held = test_case("held", setup, 60);
 
 	tcase_add_test(ops, a_join_is_idempotent);
 	tcase_add_test(ops, a_leave_twice_is_left_already);
@@ -533,5 +645,7 @@ main(void)
 	tcase_add_test(silent, a_stopped_responder_is_none);
 	tcase_add_test(silent, a_killed_responder_is_back_with_all_it_knew);
 	tcase_add_test(paused, a_paused_responder_is_none);
-	return test_main("control", ops, refused, silent, paused, NULL);
+	tcase_add_test(held, health_goes_on_in_a_held_up_join);
+	tcase_add_test(held, told_to_stop_in_a_held_up_join);
+	return test_main("control", ops, refused, silent, paused, held, NULL);
 }
