@@ -283,15 +283,19 @@ process_has_finish(const struct service *sv)
 }
 
 int64_t
-process_timeout_ms(const struct service *sv, enum service_timeout timeout)
+process_number(const struct service *sv, enum service_number number)
 {
-	const char	*file;
-	int64_t		 ms;
+	static const char *const files[] = {
+		[NUMBER_TIMEOUT_KILL] = "timeout-kill",
+		[NUMBER_TIMEOUT_FINISH] = "timeout-finish",
+		[NUMBER_MAX_DEATH_TALLY] = "max-death-tally",
+		[NUMBER_DEATH_WINDOW] = "death-window",
+	};
+	int64_t			 n;
 
-	file = timeout == TIMEOUT_KILL ? "timeout-kill" : "timeout-finish";
-	ms = smallfile_number(sv->dir_fd, file);
-	if (ms == -1 && errno != ENOENT)
+	n = smallfile_number(sv->dir_fd, files[number]);
+	if (n == -1 && errno != ENOENT)
 		log_warn("bad number, ignored", "service=%s file=%s",
-		    log_str(sv->name), file);
-	return ms;
+		    log_str(sv->name), files[number]);
+	return n;
 }

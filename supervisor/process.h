@@ -24,6 +24,6 @@ void	process_signal(const struct service *, int sig);
 void	process_signal_group(const struct service *, int sig);
 
 bool	process_has_finish(const struct service *);
-int64_t	process_timeout_ms(const struct service *, enum service_timeout);
+int64_t	process_number(const struct service *, enum service_number);
 
 #endif

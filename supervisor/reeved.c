@@ -329,6 +329,7 @@ settle(struct reeved *d)
 {
 	roster_reap(&d->roster);
 	roster_timers(&d->roster);
+	roster_release(&d->roster);
 	roster_sweep(&d->roster);
 	tell_systemd(d);
 	if (d->stopping)

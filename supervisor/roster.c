@@ -14,18 +14,21 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "needs.h"
 #include "orphan.h"
 #include "process.h"
 #include "roster.h"
 #include "scan.h"
 #include "supervise.h"
+#include "tally.h"
 
 #define RETRY_MIN_MS	100
 #define RETRY_MAX_MS	60000
 #define UNFINISHED_MS	5000	/* to look again at one without run */
 #define ORPHAN_LOG_MS	1000	/* for a log to see the end of its input */
+#define REPUBLISH_MS	1000	/* to write again what could not be written */
 
-static void	publish(const struct service *);
+static void	publish(struct service *);
 
 static const struct service_ops real_ops = {
 	.spawn = process_spawn,
@@ -34,7 +37,8 @@ static const struct service_ops real_ops = {
 	.signal_group = process_signal_group,
 	.publish = publish,
 	.has_finish = process_has_finish,
-	.timeout_ms = process_timeout_ms,
+	.needs_met = needs_met,
+	.number = process_number,
 	.random_below = arc4random_uniform,
 };
 
@@ -53,14 +57,31 @@ roster_init(struct roster *r)
 	memset(r, 0, sizeof(*r));
 	TAILQ_INIT(&r->services);
 	r->epoll_fd = r->null_fd = r->dir_fd = -1;
-	r->scan_due_ms = NEVER;
+	r->scan_due_ms = r->publish_due_ms = NEVER;
 	r->scan_retry_ms = RETRY_MIN_MS;
 }
 
+/* What cannot be written, on a full disk say, is written later: the service
+ * goes on meanwhile. */
 static void
-publish(const struct service *sv)
+publish(struct service *sv)
 {
-	supervise_publish(sv, sv->roster->boot_id);
+	struct roster	*r = sv->roster;
+	bool		 failed;
+
+	r->changed = true;
+	failed = supervise_publish(sv, r->boot_id) == -1;
+	/* What was removed with everything in it has no readers. */
+	if (failed && errno == ENOENT && sv->gone)
+		failed = false;
+	if (failed && !sv->unpublished)
+		log_warn("cannot write status", "service=%s error=%s",
+		    log_str(sv->name), log_str(strerror(errno)));
+	else if (!failed && sv->unpublished)
+		log_info("status written", "service=%s", log_str(sv->name));
+	sv->unpublished = failed;
+	if (failed && r->publish_due_ms == NEVER)
+		r->publish_due_ms = roster_now_ms() + REPUBLISH_MS;
 }
 
 /* The pipe is ours so that either side can restart without the other. */
@@ -90,6 +111,8 @@ free_service(struct service *sv)
 	if (sv == NULL)
 		return;
 	free_service(sv->log);
+	needs_free(sv);
+	tally_clear(&sv->deaths);
 	close_log_pipe(sv);
 	let_go(sv);
 	if (sv->orphan_fd != -1)
@@ -106,6 +129,7 @@ forget(struct service *sv)
 
 	log_info("forgotten", "service=%s", log_str(sv->name));
 	TAILQ_REMOVE(&r->services, sv, entry);
+	needs_departed(sv);
 	free_service(sv);
 }
 
@@ -204,6 +228,15 @@ insert(struct roster *r, struct service *sv)
 	TAILQ_INSERT_TAIL(&r->services, sv, entry);
 }
 
+/* What it needs is read now, for the order of a stop before its start. */
+static void
+enroll(struct roster *r, struct service *sv)
+{
+	insert(r, sv);
+	needs_arrived(sv);
+	(void)needs_load(sv);
+}
+
 static void
 scan_after(struct roster *r, int64_t ms)
 {
@@ -237,7 +270,7 @@ take_up(struct roster *r, const char *name)
 	sv = open_service(r, r->dir_fd, name, name);
 	if (sv != NULL && open_log(sv) == 0) {
 		sv->seen = true;
-		insert(r, sv);
+		enroll(r, sv);
 		return;
 	}
 	saved = errno;
@@ -283,7 +316,7 @@ end_orphans(struct roster *r)
 	TAILQ_FOREACH(sv, &r->services, entry)
 		orphan_terminate(sv);
 	TAILQ_FOREACH(sv, &r->services, entry) {
-		kill_ms = process_timeout_ms(sv, TIMEOUT_KILL);
+		kill_ms = process_number(sv, NUMBER_TIMEOUT_KILL);
 		orphan_end(sv, now_ms + (kill_ms > 0 ? kill_ms :
 		    STOP_KILL_MS));
 	}
@@ -300,7 +333,7 @@ begin(struct service *sv)
 	int	fd;
 
 	sv->fresh = false;
-	supervise_publish(sv, sv->roster->boot_id);
+	publish(sv);
 	fd = supervise_open_control(sv->dir_fd);
 	if (fd == -1 || watch_open(&sv->control, sv->roster->epoll_fd, fd,
 	    read_control, sv) == -1 || supervise_announce(sv) == -1)
@@ -349,6 +382,9 @@ roster_scan(struct roster *r)
 			begin(sv);
 		} else if (!sv->seen && !sv->gone) {
 			lose(sv);
+		} else if (sv->state == STATE_WAIT) {
+			/* Its needs may read otherwise now. */
+			service_event(sv, EV_START, roster_now_ms());
 		}
 	}
 }
@@ -411,6 +447,20 @@ timer(struct service *sv, int64_t now_ms)
 		service_event(sv, EV_TIMER, now_ms);
 }
 
+static void
+republish(struct roster *r)
+{
+	struct service	*sv;
+
+	r->publish_due_ms = NEVER;
+	TAILQ_FOREACH(sv, &r->services, entry) {
+		if (sv->unpublished && !sv->released)
+			publish(sv);
+		if (sv->log != NULL && sv->log->unpublished && !sv->released)
+			publish(sv->log);
+	}
+}
+
 void
 roster_timers(struct roster *r)
 {
@@ -422,8 +472,32 @@ roster_timers(struct roster *r)
 		if (sv->log != NULL)
 			timer(sv->log, now_ms);
 	}
+	if (r->publish_due_ms <= now_ms)
+		republish(r);
 	if (!r->stopping && r->scan_due_ms <= now_ms)
 		roster_scan(r);
+}
+
+/* What one that was released does may release the next. */
+void
+roster_release(struct roster *r)
+{
+	struct service	*sv;
+	const char	*unmet;
+
+	while (r->changed && !r->stopping) {
+		r->changed = false;
+		TAILQ_FOREACH(sv, &r->services, entry) {
+			if (sv->state != STATE_WAIT)
+				continue;
+			if ((unmet = needs_unmet(sv)) == NULL) {
+				service_event(sv, EV_START, roster_now_ms());
+			} else if (unmet != sv->unmet) {
+				sv->unmet = unmet;
+				publish(sv);
+			}
+		}
+	}
 }
 
 int64_t
@@ -433,6 +507,8 @@ roster_deadline_ms(const struct roster *r)
 	int64_t			 first_ms;
 
 	first_ms = r->stopping ? NEVER : r->scan_due_ms;
+	if (r->publish_due_ms < first_ms)
+		first_ms = r->publish_due_ms;
 	TAILQ_FOREACH(sv, &r->services, entry) {
 		if (sv->deadline_ms < first_ms)
 			first_ms = sv->deadline_ms;
@@ -504,15 +580,44 @@ roster_count(const struct roster *r, unsigned *all, unsigned *ready)
 	}
 }
 
+static bool
+has_stopped(const struct service *sv)
+{
+	return sv->released || (sv->final && sv->state == STATE_DOWN &&
+	    (sv->log == NULL || (sv->log->final &&
+	    sv->log->state == STATE_DOWN)));
+}
+
+/* The last that nothing needs which is still there; of a circle, the last.
+ * NULL: all have stopped. */
+static struct service *
+last_to_stop(struct roster *r)
+{
+	struct service	*sv, *last = NULL;
+
+	TAILQ_FOREACH(sv, &r->services, entry)
+		sv->needed = false;
+	TAILQ_FOREACH(sv, &r->services, entry)
+		if (!has_stopped(sv))
+			needs_mark(sv);
+	TAILQ_FOREACH_REVERSE(sv, &r->services, service_list, entry) {
+		if (has_stopped(sv))
+			continue;
+		if (!sv->needed)
+			return sv;
+		if (last == NULL)
+			last = sv;
+	}
+	return last;
+}
+
 bool
 roster_stop(struct roster *r)
 {
 	struct service	*sv;
 
 	r->stopping = true;
-	TAILQ_FOREACH_REVERSE(sv, &r->services, service_list, entry) {
-		if (sv->released)
-			continue;
+	while ((sv = last_to_stop(r)) != NULL) {
 		if (!sv->final)
 			service_event(sv, EV_STOP, roster_now_ms());
 		if (!wind_down(sv))

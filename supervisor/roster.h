@@ -22,6 +22,8 @@ struct roster {
 	int64_t		 scan_retry_ms;	/* pause after a failure */
 	bool		 scan_failed;	/* not everything was taken up */
 	int64_t		 scan_every_ms;	/* 0: a notifier says when */
+	int64_t		 publish_due_ms; /* what could not be written */
+	bool		 changed;	/* a service, since roster_release */
 	bool		 stopping;	/* no more scans */
 };
 
@@ -46,6 +48,9 @@ void	roster_reap(struct roster *);
 /* Deliver the deadlines that have passed; scan when due. */
 void	roster_timers(struct roster *);
 
+/* Start those that waited for what is ready now. */
+void	roster_release(struct roster *);
+
 /* The earliest deadline, or NEVER. */
 int64_t	roster_deadline_ms(const struct roster *);
 
@@ -59,8 +64,9 @@ bool	roster_is_ready(const struct roster *);
 void	roster_count(const struct roster *, unsigned *all, unsigned *ready);
 
 /*
- * Stop the last service that is still there, its log after it.  To be called
- * after every event until it returns true: all are down.
+ * Stop the last service that is still there and that none of the others
+ * needs, its log after it.  To be called after every event until it returns
+ * true: all are down.
  */
 bool	roster_stop(struct roster *);
 

@@ -9,6 +9,7 @@
 
 #include "log.h"
 #include "service.h"
+#include "tally.h"
 
 typedef void action(struct service *, enum service_event, int64_t);
 
@@ -23,50 +24,50 @@ static action	pause_run, cont_run, send;
  * a process that runs end in _run, those without one in _idle.
  */
 static action *const table[EV_MAX][STATE_MAX] = {
-	/*		   DOWN		UP		READY
-				FINISH		BACKOFF */
-	[EV_START]	= { start,	none,		none,
-				none,		none },
-	[EV_EXIT]	= { none,	leave_run,	leave_run,
-				leave_finish,	none },
-	[EV_NOTIFY]	= { none,	ready,		none,
-				none,		none },
-	[EV_TIMER]	= { none,	overdue,	overdue,
-				overdue,	restart },
-	[EV_GONE]	= { gone_idle,	gone_run,	gone_run,
-				gone_idle,	gone_idle },
-	[EV_STOP]	= { stop_idle,	stop_run,	stop_run,
-				stop_idle,	stop_idle },
-	[EV_HURRY]	= { hurry_idle,	hurry_run,	hurry_run,
-				hurry_run,	hurry_idle },
-	[EV_CTL_UP]	= { up_idle,	up_run,		up_run,
-				up_run,		up_idle },
-	[EV_CTL_DOWN]	= { down_idle,	down_run,	down_run,
-				down_idle,	down_idle },
-	[EV_CTL_ONCE]	= { once_idle,	once_run,	once_run,
-				once_run,	once_idle },
-	[EV_CTL_EXIT]	= { exit_idle,	exit_run,	exit_run,
-				exit_idle,	exit_idle },
-	[EV_CTL_TERM]	= { none,	term,		term,
-				none,		none },
-	[EV_CTL_KILL]	= { none,	kill_all,	kill_all,
-				kill_all,	none },
-	[EV_CTL_PAUSE]	= { none,	pause_run,	pause_run,
-				none,		none },
-	[EV_CTL_CONT]	= { none,	cont_run,	cont_run,
-				none,		none },
-	[EV_CTL_HUP]	= { none,	send,		send,
-				none,		none },
-	[EV_CTL_ALRM]	= { none,	send,		send,
-				none,		none },
-	[EV_CTL_INT]	= { none,	send,		send,
-				none,		none },
-	[EV_CTL_QUIT]	= { none,	send,		send,
-				none,		none },
-	[EV_CTL_USR1]	= { none,	send,		send,
-				none,		none },
-	[EV_CTL_USR2]	= { none,	send,		send,
-				none,		none },
+	/*		   DOWN		WAIT		UP
+				READY		FINISH		BACKOFF */
+	[EV_START]	= { start,	start,		none,
+				none,		none,		none },
+	[EV_EXIT]	= { none,	none,		leave_run,
+				leave_run,	leave_finish,	none },
+	[EV_NOTIFY]	= { none,	none,		ready,
+				none,		none,		none },
+	[EV_TIMER]	= { none,	none,		overdue,
+				overdue,	overdue,	restart },
+	[EV_GONE]	= { gone_idle,	gone_idle,	gone_run,
+				gone_run,	gone_idle,	gone_idle },
+	[EV_STOP]	= { stop_idle,	stop_idle,	stop_run,
+				stop_run,	stop_idle,	stop_idle },
+	[EV_HURRY]	= { hurry_idle,	hurry_idle,	hurry_run,
+				hurry_run,	hurry_run,	hurry_idle },
+	[EV_CTL_UP]	= { up_idle,	up_idle,	up_run,
+				up_run,		up_run,		up_idle },
+	[EV_CTL_DOWN]	= { down_idle,	down_idle,	down_run,
+				down_run,	down_idle,	down_idle },
+	[EV_CTL_ONCE]	= { once_idle,	once_idle,	once_run,
+				once_run,	once_run,	once_idle },
+	[EV_CTL_EXIT]	= { exit_idle,	exit_idle,	exit_run,
+				exit_run,	exit_idle,	exit_idle },
+	[EV_CTL_TERM]	= { none,	none,		term,
+				term,		none,		none },
+	[EV_CTL_KILL]	= { none,	none,		kill_all,
+				kill_all,	kill_all,	none },
+	[EV_CTL_PAUSE]	= { none,	none,		pause_run,
+				pause_run,	none,		none },
+	[EV_CTL_CONT]	= { none,	none,		cont_run,
+				cont_run,	none,		none },
+	[EV_CTL_HUP]	= { none,	none,		send,
+				send,		none,		none },
+	[EV_CTL_ALRM]	= { none,	none,		send,
+				send,		none,		none },
+	[EV_CTL_INT]	= { none,	none,		send,
+				send,		none,		none },
+	[EV_CTL_QUIT]	= { none,	none,		send,
+				send,		none,		none },
+	[EV_CTL_USR1]	= { none,	none,		send,
+				send,		none,		none },
+	[EV_CTL_USR2]	= { none,	none,		send,
+				send,		none,		none },
 };
 
 void
@@ -112,8 +113,8 @@ service_is_ready(const struct service *sv)
 const char *
 service_state_name(enum service_state state)
 {
-	static const char *const names[STATE_MAX] = { "down", "up", "ready",
-		"finish", "backoff" };
+	static const char *const names[STATE_MAX] = { "down", "wait", "up",
+		"ready", "finish", "backoff" };
 
 	return names[state];
 }
@@ -192,6 +193,32 @@ start_run(struct service *sv, int64_t now_ms)
 	    log_str(sv->name), (int)pid, sv->starts);
 }
 
+/* Start no more what only dies, until an operator asks for it. */
+static void
+give_up(struct service *sv, const char *why)
+{
+	sv->want = WANT_DOWN;
+	sv->given_up = why;
+	log_error("given up", "service=%s why=%s", log_str(sv->name),
+	    log_str(why));
+}
+
+static void
+count_death(struct service *sv, int64_t now_ms)
+{
+	int64_t	max, window_ms;
+
+	max = sv->ops->number(sv, NUMBER_MAX_DEATH_TALLY);
+	if (max <= 0)
+		return;
+	window_ms = sv->ops->number(sv, NUMBER_DEATH_WINDOW);
+	if (window_ms <= 0)
+		window_ms = DEATH_WINDOW_MS;
+	if (tally_add(&sv->deaths, max > TALLY_MAX ? TALLY_MAX :
+	    (unsigned)max, window_ms, now_ms))
+		give_up(sv, "max-death-tally");
+}
+
 /* What follows run, or finish where there is one. */
 static void
 next(struct service *sv, int64_t now_ms)
@@ -220,7 +247,7 @@ start_finish(struct service *sv, int64_t now_ms)
 		    log_str(sv->name), log_str(strerror(errno)));
 		return false;
 	}
-	timeout_ms = sv->ops->timeout_ms(sv, TIMEOUT_FINISH);
+	timeout_ms = sv->ops->number(sv, NUMBER_TIMEOUT_FINISH);
 	if (timeout_ms == -1)
 		timeout_ms = FINISH_KILL_MS;
 	sv->deadline_ms = timeout_ms == 0 ? NEVER : now_ms + timeout_ms;
@@ -237,7 +264,7 @@ arm_kill(struct service *sv, int64_t now_ms, int64_t default_ms)
 {
 	int64_t	timeout_ms;
 
-	timeout_ms = sv->ops->timeout_ms(sv, TIMEOUT_KILL);
+	timeout_ms = sv->ops->number(sv, NUMBER_TIMEOUT_KILL);
 	if (timeout_ms == -1)
 		timeout_ms = default_ms;
 	if (timeout_ms != 0 && now_ms + timeout_ms < sv->deadline_ms)
@@ -276,8 +303,13 @@ static void
 start(struct service *sv, enum service_event ev, int64_t now_ms)
 {
 	(void)ev;
-	if (sv->want != WANT_DOWN && !sv->final)
+	if (sv->want == WANT_DOWN || sv->final)
+		return;
+	/* One that has run does not wait again: its needs were met once. */
+	if (sv->state == STATE_BACKOFF || sv->ops->needs_met(sv))
 		start_run(sv, now_ms);
+	else if (sv->state != STATE_WAIT)
+		enter(sv, STATE_WAIT);
 }
 
 static void
@@ -306,6 +338,8 @@ leave_run(struct service *sv, enum service_event ev, int64_t now_ms)
 		sv->failures = 0;
 	if (sv->want == WANT_ONCE)
 		sv->want = WANT_DOWN;
+	else if (sv->want == WANT_UP && !sv->asked)
+		count_death(sv, now_ms);
 	if (!start_finish(sv, now_ms))
 		next(sv, now_ms);
 }
@@ -314,7 +348,10 @@ static void
 leave_finish(struct service *sv, enum service_event ev, int64_t now_ms)
 {
 	(void)ev;
-	if (!WIFEXITED(sv->wstatus) || WEXITSTATUS(sv->wstatus) != 0)
+	if (sv->want == WANT_UP && WIFEXITED(sv->wstatus) &&
+	    WEXITSTATUS(sv->wstatus) == FINISH_GIVES_UP)
+		give_up(sv, "finish");
+	else if (!WIFEXITED(sv->wstatus) || WEXITSTATUS(sv->wstatus) != 0)
 		log_warn("finish failed", "service=%s pid=%d wstatus=0x%x",
 		    log_str(sv->name), (int)sv->pid, (unsigned)sv->wstatus);
 	sv->pid = 0;
@@ -348,7 +385,7 @@ static void
 rest(struct service *sv)
 {
 	sv->want = WANT_DOWN;
-	if (sv->state == STATE_BACKOFF)
+	if (sv->state == STATE_BACKOFF || sv->state == STATE_WAIT)
 		go_down(sv);
 	else
 		sv->ops->publish(sv);
@@ -463,6 +500,8 @@ want_start(struct service *sv, enum service_want want)
 		return;
 	sv->want = want;
 	sv->leaving = false;
+	sv->given_up = NULL;
+	tally_clear(&sv->deaths);
 	sv->ops->publish(sv);
 }
 

@@ -21,6 +21,7 @@
 
 enum service_state {
 	STATE_DOWN,		/* no process, none due */
+	STATE_WAIT,		/* no process, due when its needs are met */
 	STATE_UP,		/* run is running, has not said it is ready */
 	STATE_READY,		/* run has written its newline */
 	STATE_FINISH,		/* finish is running */
@@ -60,7 +61,13 @@ enum service_event {
 #define CONTROL_BYTES	"udoxtkpchaiq12"
 
 enum service_program { PROGRAM_RUN, PROGRAM_FINISH };
-enum service_timeout { TIMEOUT_KILL, TIMEOUT_FINISH };
+/* The files that hold a number. */
+enum service_number {
+	NUMBER_TIMEOUT_KILL,
+	NUMBER_TIMEOUT_FINISH,
+	NUMBER_MAX_DEATH_TALLY,
+	NUMBER_DEATH_WINDOW,
+};
 
 #define NEVER			INT64_MAX
 #define BACKOFF_MIN_MS		100
@@ -68,9 +75,13 @@ enum service_timeout { TIMEOUT_KILL, TIMEOUT_FINISH };
 #define BACKOFF_RESET_MS	10000	/* up this long: failures forgotten */
 #define STOP_KILL_MS		10000	/* timeout-kill when reeved insists */
 #define FINISH_KILL_MS		5000
+#define DEATH_WINDOW_MS		3600000
+#define FINISH_GIVES_UP		125	/* as s6's: its exit code */
 
 struct service;
 struct roster;
+struct needs;
+struct tally;
 
 struct service_ops {
 	/* Fork the program; it waits for go.  -1: could not, errno is set. */
@@ -81,10 +92,12 @@ struct service_ops {
 	void	(*signal)(const struct service *, int);
 	void	(*signal_group)(const struct service *, int);
 	/* Write what supervise/ tells others. */
-	void	(*publish)(const struct service *);
+	void	(*publish)(struct service *);
 	bool	(*has_finish)(const struct service *);
-	/* The file's number in ms (0: never), -1 if there is none. */
-	int64_t	(*timeout_ms)(const struct service *, enum service_timeout);
+	/* What it needs is ready. */
+	bool	(*needs_met)(struct service *);
+	/* The file's number, -1 if there is none. */
+	int64_t	(*number)(const struct service *, enum service_number);
 	/* A number below bound. */
 	uint32_t (*random_below)(uint32_t);
 };
@@ -108,6 +121,8 @@ struct service {
 	int			 last_signal;	/* of run; 0: none */
 	unsigned		 starts;
 	unsigned		 failures;	/* in a row */
+	struct tally		*deaths;	/* owned; NULL: none counted */
+	const char		*given_up;	/* why, static; NULL: it is not */
 	bool			 asked;		/* the last exit was asked for */
 	bool			 paused;
 	bool			 got_term;
@@ -118,6 +133,12 @@ struct service {
 	struct timespec		 stamp;		/* realtime, as runit's */
 	int64_t			 since_ms;	/* realtime of the last change */
 
+	/* what it needs, see needs.h */
+	struct needs		*needs;		/* owned; NULL: nothing */
+	const char		*unmet;		/* what it waits for, in needs */
+	struct service		*via, *below;	/* of a walk */
+	bool			 needed;	/* by one that has not ended */
+
 	/* what it is in the file system, see supervise.h and process.h */
 	dev_t			 dev;
 	ino_t			 ino;
@@ -127,6 +148,7 @@ struct service {
 	int			 log_pipe[2];
 	int			 go_fd;
 	bool			 notifies;	/* has a notification-fd */
+	bool			 unpublished;	/* could not be written */
 	bool			 fresh;		/* taken up, not yet begun */
 	bool			 seen;		/* by the scan under way */
 	bool			 released;	/* after x: not ours now */

@@ -69,7 +69,7 @@ smallfile_write(int dir_fd, const char *path, const void *data, size_t len)
 {
 	char	temporary[PATH_SIZE];
 	ssize_t	n;
-	int	fd;
+	int	fd, saved;
 
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
 	fd = openat(dir_fd, temporary,
@@ -77,11 +77,13 @@ smallfile_write(int dir_fd, const char *path, const void *data, size_t len)
 	if (fd == -1)
 		return -1;
 	n = write(fd, data, len);
-	if (n == -1)
-		return fail(fd, errno);
+	if ((size_t)n == len && close(fd) == 0)
+		return renameat(dir_fd, temporary, dir_fd, path);
+	/* On a full disk it would keep what little is left. */
+	saved = n == -1 || (size_t)n == len ? errno : ENOSPC;
 	if ((size_t)n != len)
-		return fail(fd, ENOSPC);
-	if (close(fd) == -1)
-		return -1;
-	return renameat(dir_fd, temporary, dir_fd, path);
+		close(fd);
+	unlinkat(dir_fd, temporary, 0);
+	errno = saved;
+	return -1;
 }

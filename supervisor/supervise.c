@@ -189,41 +189,53 @@ write_pid(const struct service *sv)
 	return smallfile_write(sv->dir_fd, "supervise/pid", buf, (size_t)n);
 }
 
+/* Why it is not running, for people. */
+static void
+reason(const struct service *sv, char *buf, size_t size)
+{
+	if (sv->state == STATE_WAIT)
+		snprintf(buf, size, "needs %s", sv->unmet == NULL ? "" :
+		    sv->unmet);
+	else
+		snprintf(buf, size, "%s", sv->given_up == NULL ? "" :
+		    sv->given_up);
+}
+
 static int
 write_reeve(const struct service *sv, const char *boot_id)
 {
-	char	buf[512];
+	char	buf[1024], why[NAME_MAX + 16];
 	int	n;
 
+	reason(sv, why, sizeof(why));
 	n = snprintf(buf, sizeof(buf),
 	    "state=%s\nwant=%s\npid=%d\nsince_ms=%lld\nstarts=%u\n"
-	    "last_exit=%d\nlast_signal=%d\nstart_ticks=%llu\nboot_id=%s\n",
+	    "last_exit=%d\nlast_signal=%d\nstart_ticks=%llu\nboot_id=%s\n"
+	    "reason=%s\n",
 	    service_state_name(sv->state), service_want_name(sv->want),
 	    (int)sv->pid, (long long)sv->since_ms, sv->starts, sv->last_exit,
-	    sv->last_signal, sv->pid != 0 ? sv->start_ticks : 0, boot_id);
+	    sv->last_signal, sv->pid != 0 ? sv->start_ticks : 0, boot_id,
+	    why);
 	return smallfile_write(sv->dir_fd, "supervise/reeve", buf, (size_t)n);
 }
 
-void
+int
 supervise_publish(const struct service *sv, const char *boot_id)
 {
 	unsigned char	status[STATUS_SIZE];
 
 	supervise_pack_status(sv, status);
 	if (write_reeve(sv, boot_id) == 0 && write_pid(sv) == 0 &&
-	    write_stat(sv) == 0 && smallfile_write(sv->dir_fd,
-	    "supervise/status", status, sizeof(status)) == 0)
-		return;
-	/* What was removed with everything in it has no readers. */
-	if (errno != ENOENT || !sv->gone)
-		log_warn("cannot write status", "service=%s error=%s",
-		    log_str(sv->name), log_str(strerror(errno)));
+	    write_stat(sv) == 0)
+		return smallfile_write(sv->dir_fd, "supervise/status", status,
+		    sizeof(status));
+	return -1;
 }
 
 int
 supervise_read_record(int dir_fd, struct supervise_record *record)
 {
-	char			 buf[1024], *line, *next;
+	char			 buf[2048], *line, *next;
 	long			 pid = 0;
 
 	memset(record, 0, sizeof(*record));

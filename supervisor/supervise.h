@@ -37,8 +37,8 @@ int	supervise_announce(struct service *);
 /* Give lock and ok up. */
 void	supervise_close(struct service *);
 
-/* Write status, stat, pid and reeve. */
-void	supervise_publish(const struct service *, const char *boot_id);
+/* Write status, stat, pid and reeve.  -1 and errno: not all is written. */
+int	supervise_publish(const struct service *, const char *boot_id);
 
 /*
  * 8 bytes TAI64 label, 4 nanoseconds, both big endian; 4 bytes pid, little

@@ -331,10 +331,9 @@ stage_control(const char *service, const char *bytes)
 {
 	int	fd;
 
-	fd = open(stage_path("state/service/%s/supervise/control", service),
-	    O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	ck_assert_msg(fd != -1, "control of %s: %s", service,
-	    strerror(errno));
+	/* It is there a moment after the first status. */
+	AWAIT((fd = open(stage_path("state/service/%s/supervise/control",
+	    service), O_WRONLY | O_NONBLOCK | O_CLOEXEC)) != -1);
 	ck_assert_int_eq(write(fd, bytes, strlen(bytes)), strlen(bytes));
 	close(fd);
 }

@@ -85,5 +85,6 @@ void	stage_fail(const char *file, int line, const char *what)
 
 /* The cases of the other files. */
 TCase	*runit_case(void);
+TCase	*needs_case(void);
 
 #endif

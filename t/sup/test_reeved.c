@@ -693,6 +693,7 @@ reeved_suite(void)
 	tcase_add_loop_test(tc, systemd_is_told, 0, 2);
 	suite_add_tcase(suite, tc);
 	suite_add_tcase(suite, runit_case());
+	suite_add_tcase(suite, needs_case());
 	return suite;
 }
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <check.h>
@@ -7,9 +8,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "service.h"
+#include "tally.h"
 
 /*
  * The machine without processes: what it does is written down as words, and
@@ -22,8 +25,8 @@
 #define EXITED(code)	((code) << 8)
 
 static char	trace[512];
-static bool	finish_there, spawn_fails;
-static int64_t	kill_file_ms, finish_file_ms;
+static bool	finish_there, spawn_fails, unmet;
+static int64_t	kill_file_ms, finish_file_ms, tally_file, window_file_ms;
 static uint32_t	random_value, random_bound;
 static unsigned	published;
 static enum service_want want_at_term;
@@ -76,7 +79,7 @@ fake_signal_group(const struct service *sv, int sig)
 }
 
 static void
-fake_publish(const struct service *sv)
+fake_publish(struct service *sv)
 {
 	(void)sv;
 	published++;
@@ -89,11 +92,25 @@ fake_has_finish(const struct service *sv)
 	return finish_there;
 }
 
-static int64_t
-fake_timeout_ms(const struct service *sv, enum service_timeout timeout)
+static bool
+fake_needs_met(struct service *sv)
 {
 	(void)sv;
-	return timeout == TIMEOUT_KILL ? kill_file_ms : finish_file_ms;
+	return !unmet;
+}
+
+static int64_t
+fake_number(const struct service *sv, enum service_number number)
+{
+	const int64_t	numbers[] = {
+		[NUMBER_TIMEOUT_KILL] = kill_file_ms,
+		[NUMBER_TIMEOUT_FINISH] = finish_file_ms,
+		[NUMBER_MAX_DEATH_TALLY] = tally_file,
+		[NUMBER_DEATH_WINDOW] = window_file_ms,
+	};
+
+	(void)sv;
+	return numbers[number];
 }
 
 static uint32_t
@@ -110,7 +127,8 @@ static const struct service_ops fake_ops = {
 	.signal_group = fake_signal_group,
 	.publish = fake_publish,
 	.has_finish = fake_has_finish,
-	.timeout_ms = fake_timeout_ms,
+	.needs_met = fake_needs_met,
+	.number = fake_number,
 	.random_below = fake_random_below,
 };
 
@@ -119,8 +137,8 @@ setup(void)
 {
 	log_init("role=test", LOG_LEVEL_ERROR + 1);
 	trace[0] = '\0';
-	finish_there = spawn_fails = false;
-	kill_file_ms = finish_file_ms = -1;
+	finish_there = spawn_fails = unmet = false;
+	kill_file_ms = finish_file_ms = tally_file = window_file_ms = -1;
 	random_value = random_bound = 0;
 	published = 0;
 }
@@ -146,6 +164,7 @@ place(struct service *sv, enum service_state state)
 		sv->deadline_ms = NOW;
 		break;
 	case STATE_DOWN:
+	case STATE_WAIT:
 	case STATE_MAX:
 		break;
 	}
@@ -157,11 +176,12 @@ told(const struct service *sv)
 {
 	static char	buf[1024];
 
-	snprintf(buf, sizeof(buf), "%s,%s%s%s%s%s%s%s:%s",
+	snprintf(buf, sizeof(buf), "%s,%s%s%s%s%s%s%s%s:%s",
 	    service_state_name(sv->state), service_want_name(sv->want),
 	    sv->paused ? ",paused" : "", sv->got_term ? ",term" : "",
 	    sv->leaving ? ",leaving" : "", sv->gone ? ",gone" : "",
-	    sv->final ? ",final" : "", sv->hurried ? ",hurried" : "", trace);
+	    sv->final ? ",final" : "", sv->hurried ? ",hurried" : "",
+	    sv->given_up != NULL ? ",given-up" : "", trace);
 	return buf;
 }
 
@@ -172,74 +192,77 @@ static const struct {
 	const char	*becomes[STATE_MAX];
 } table[EV_MAX] = {
 	[EV_START] = { "start", {
-		"up,up: run go", "up,up:", "ready,up:",
+		"up,up: run go", "up,up: run go", "up,up:", "ready,up:",
 		"finish,up:", "backoff,up:" } },
 	[EV_EXIT] = { "exit", {
-		"down,up:", "up,up: run go", "up,up: run go",
+		"down,up:", "wait,up:", "up,up: run go", "up,up: run go",
 		"up,up: run go", "backoff,up:" } },
 	[EV_NOTIFY] = { "notify", {
-		"down,up:", "ready,up:", "ready,up:",
-		"finish,up:", "backoff,up:" } },
+		"down,up:", "wait,up:", "ready,up:", "ready,up:", "finish,up:",
+		"backoff,up:" } },
 	[EV_TIMER] = { "timer", {
-		"down,up:", "up,up: all-KILL", "ready,up: all-KILL",
-		"finish,up: all-KILL", "up,up: run go" } },
+		"down,up:", "wait,up:", "up,up: all-KILL",
+		"ready,up: all-KILL", "finish,up: all-KILL",
+		"up,up: run go" } },
 	[EV_GONE] = { "gone", {
-		"down,down,gone,final:", "up,down,term,gone,final: TERM CONT",
+		"down,down,gone,final:", "down,down,gone,final:",
+		"up,down,term,gone,final: TERM CONT",
 		"ready,down,term,gone,final: TERM CONT",
 		"finish,down,gone,final:", "down,down,gone,final:" } },
 	[EV_STOP] = { "stop", {
-		"down,down,final:", "up,down,term,final: TERM CONT",
-		"ready,down,term,final: TERM CONT",
-		"finish,down,final:", "down,down,final:" } },
+		"down,down,final:", "down,down,final:",
+		"up,down,term,final: TERM CONT",
+		"ready,down,term,final: TERM CONT", "finish,down,final:",
+		"down,down,final:" } },
 	[EV_HURRY] = { "hurry", {
-		"down,down,final,hurried:",
+		"down,down,final,hurried:", "down,down,final,hurried:",
 		"up,down,final,hurried: all-KILL",
 		"ready,down,final,hurried: all-KILL",
 		"finish,down,final,hurried: all-KILL",
 		"down,down,final,hurried:" } },
 	[EV_CTL_UP] = { "u", {
-		"up,up: run go", "up,up:", "ready,up:",
+		"up,up: run go", "up,up: run go", "up,up:", "ready,up:",
 		"finish,up:", "up,up: run go" } },
 	[EV_CTL_DOWN] = { "d", {
-		"down,down:", "up,down,term: TERM CONT",
-		"ready,down,term: TERM CONT",
-		"finish,down:", "down,down:" } },
+		"down,down:", "down,down:", "up,down,term: TERM CONT",
+		"ready,down,term: TERM CONT", "finish,down:", "down,down:" } },
 	[EV_CTL_ONCE] = { "o", {
-		"up,once: run go", "up,once:", "ready,once:",
-		"finish,once:", "up,once: run go" } },
+		"up,once: run go", "up,once: run go", "up,once:",
+		"ready,once:", "finish,once:", "up,once: run go" } },
 	[EV_CTL_EXIT] = { "x", {
-		"down,down,leaving:", "up,down,term,leaving: TERM CONT",
-		"ready,down,term,leaving: TERM CONT",
-		"finish,down,leaving:", "down,down,leaving:" } },
+		"down,down,leaving:", "down,down,leaving:",
+		"up,down,term,leaving: TERM CONT",
+		"ready,down,term,leaving: TERM CONT", "finish,down,leaving:",
+		"down,down,leaving:" } },
 	[EV_CTL_TERM] = { "t", {
-		"down,up:", "up,up,term: TERM", "ready,up,term: TERM",
-		"finish,up:", "backoff,up:" } },
+		"down,up:", "wait,up:", "up,up,term: TERM",
+		"ready,up,term: TERM", "finish,up:", "backoff,up:" } },
 	[EV_CTL_KILL] = { "k", {
-		"down,up:", "up,up: all-KILL", "ready,up: all-KILL",
-		"finish,up: all-KILL", "backoff,up:" } },
+		"down,up:", "wait,up:", "up,up: all-KILL",
+		"ready,up: all-KILL", "finish,up: all-KILL", "backoff,up:" } },
 	[EV_CTL_PAUSE] = { "p", {
-		"down,up:", "up,up,paused: STOP", "ready,up,paused: STOP",
-		"finish,up:", "backoff,up:" } },
+		"down,up:", "wait,up:", "up,up,paused: STOP",
+		"ready,up,paused: STOP", "finish,up:", "backoff,up:" } },
 	[EV_CTL_CONT] = { "c", {
-		"down,up:", "up,up: CONT", "ready,up: CONT",
+		"down,up:", "wait,up:", "up,up: CONT", "ready,up: CONT",
 		"finish,up:", "backoff,up:" } },
 	[EV_CTL_HUP] = { "h", {
-		"down,up:", "up,up: HUP", "ready,up: HUP",
+		"down,up:", "wait,up:", "up,up: HUP", "ready,up: HUP",
 		"finish,up:", "backoff,up:" } },
 	[EV_CTL_ALRM] = { "a", {
-		"down,up:", "up,up: ALRM", "ready,up: ALRM",
+		"down,up:", "wait,up:", "up,up: ALRM", "ready,up: ALRM",
 		"finish,up:", "backoff,up:" } },
 	[EV_CTL_INT] = { "i", {
-		"down,up:", "up,up: INT", "ready,up: INT",
+		"down,up:", "wait,up:", "up,up: INT", "ready,up: INT",
 		"finish,up:", "backoff,up:" } },
 	[EV_CTL_QUIT] = { "q", {
-		"down,up:", "up,up: QUIT", "ready,up: QUIT",
+		"down,up:", "wait,up:", "up,up: QUIT", "ready,up: QUIT",
 		"finish,up:", "backoff,up:" } },
 	[EV_CTL_USR1] = { "1", {
-		"down,up:", "up,up: USR1", "ready,up: USR1",
+		"down,up:", "wait,up:", "up,up: USR1", "ready,up: USR1",
 		"finish,up:", "backoff,up:" } },
 	[EV_CTL_USR2] = { "2", {
-		"down,up:", "up,up: USR2", "ready,up: USR2",
+		"down,up:", "wait,up:", "up,up: USR2", "ready,up: USR2",
 		"finish,up:", "backoff,up:" } },
 };
 
@@ -276,6 +299,194 @@ START_TEST(final_never_starts)
 	ck_assert_ptr_null(strstr(trace, "run"));
 	ck_assert_int_eq(sv.state, STATE_DOWN);
 	ck_assert_int_eq(sv.want, WANT_DOWN);
+}
+END_TEST
+
+/* While its needs are not met, nothing starts what is down. */
+START_TEST(unmet_waits)
+{
+	static const enum service_event evs[] = { EV_START, EV_CTL_UP,
+		EV_CTL_ONCE };
+	struct service	sv;
+	size_t		i;
+
+	unmet = true;
+	for (i = 0; i < sizeof(evs) / sizeof(evs[0]); i++) {
+		place(&sv, STATE_DOWN);
+		service_event(&sv, evs[i], NOW);
+		ck_assert_str_eq(told(&sv), evs[i] == EV_CTL_ONCE ?
+		    "wait,once:" : "wait,up:");
+		ck_assert(sv.deadline_ms == NEVER);
+		service_event(&sv, EV_START, NOW);
+		ck_assert_int_eq(sv.state, STATE_WAIT);
+	}
+	unmet = false;
+	service_event(&sv, EV_START, NOW);
+	ck_assert_str_eq(told(&sv), "up,once: run go");
+	/* one that was not asked for does not start with its needs */
+	place(&sv, STATE_DOWN);
+	sv.want = WANT_DOWN;
+	service_event(&sv, EV_START, NOW);
+	ck_assert_int_eq(sv.state, STATE_DOWN);
+}
+END_TEST
+
+/* What its needs do later does not hold a restart up. */
+START_TEST(a_restart_does_not_wait)
+{
+	struct service	sv;
+
+	unmet = true;
+	place(&sv, STATE_UP);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_int_eq(sv.state, STATE_UP);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_int_eq(sv.state, STATE_BACKOFF);
+	service_event(&sv, EV_TIMER, sv.deadline_ms);
+	ck_assert_int_eq(sv.state, STATE_UP);
+	place(&sv, STATE_BACKOFF);
+	service_event(&sv, EV_CTL_UP, NOW);
+	ck_assert_int_eq(sv.state, STATE_UP);
+	finish_there = true;
+	service_event(&sv, EV_EXIT, NOW);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_int_eq(sv.state, STATE_UP);
+}
+END_TEST
+
+/* Die after up_ms, and be started again if it is to be. */
+static void
+die_once(struct service *sv, int64_t *now_ms, int64_t up_ms)
+{
+	*now_ms += up_ms;
+	sv->wstatus = EXITED(1);
+	service_event(sv, EV_EXIT, *now_ms);
+	if (sv->state == STATE_BACKOFF) {
+		*now_ms = sv->deadline_ms;
+		service_event(sv, EV_TIMER, *now_ms);
+	}
+}
+
+START_TEST(so_many_deaths_are_enough)
+{
+	struct service	sv;
+	int64_t		now = NOW;
+	int		i;
+
+	tally_file = 3;
+	place(&sv, STATE_UP);
+	for (i = 0; i < 2; i++) {
+		die_once(&sv, &now, 10);
+		ck_assert_int_eq(sv.state, STATE_UP);
+	}
+	trace[0] = '\0';
+	die_once(&sv, &now, 10);
+	ck_assert_str_eq(told(&sv), "down,down,given-up:");
+	ck_assert_str_eq(sv.given_up, "max-death-tally");
+	/* asked for again, it is as new */
+	service_event(&sv, EV_CTL_UP, now);
+	ck_assert_str_eq(told(&sv), "up,up: run go");
+	for (i = 0; i < 2; i++)
+		die_once(&sv, &now, 10);
+	ck_assert_int_eq(sv.state, STATE_UP);
+	die_once(&sv, &now, 10);
+	ck_assert_int_eq(sv.state, STATE_DOWN);
+	tally_clear(&sv.deaths);
+}
+END_TEST
+
+/* Of the last three, the first must be within the window. */
+START_TEST(deaths_long_ago_do_not_count)
+{
+	struct service	sv;
+	int64_t		now = NOW;
+	int		i;
+
+	tally_file = 3;
+	window_file_ms = 25000;
+	place(&sv, STATE_UP);
+	for (i = 0; i < 50; i++)
+		die_once(&sv, &now, 13000);
+	ck_assert_int_eq(sv.state, STATE_UP);
+	die_once(&sv, &now, 12000);
+	ck_assert_int_eq(sv.state, STATE_DOWN);
+	tally_clear(&sv.deaths);
+
+	/* the default is an hour */
+	place(&sv, STATE_UP);
+	window_file_ms = -1;
+	for (i = 0; i < 5; i++)
+		die_once(&sv, &now, DEATH_WINDOW_MS / 2 + 1);
+	ck_assert_int_eq(sv.state, STATE_UP);
+	die_once(&sv, &now, DEATH_WINDOW_MS / 2 - 1);
+	ck_assert_int_eq(sv.state, STATE_DOWN);
+	tally_clear(&sv.deaths);
+}
+END_TEST
+
+START_TEST(asked_for_ends_are_not_tallied)
+{
+	struct service	sv;
+	int		i;
+
+	tally_file = 1;
+	place(&sv, STATE_UP);
+	for (i = 0; i < 5; i++) {
+		service_event(&sv, EV_CTL_TERM, NOW);
+		service_event(&sv, EV_EXIT, NOW);
+		ck_assert_int_eq(sv.state, STATE_UP);
+	}
+	sv.want = WANT_ONCE;
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_ptr_null(sv.given_up);
+	/* 0 means that there is no limit */
+	tally_file = 0;
+	place(&sv, STATE_UP);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_int_eq(sv.state, STATE_UP);
+}
+END_TEST
+
+/* Its finish is run once more, then it is over. */
+START_TEST(given_up_has_its_finish)
+{
+	struct service	sv;
+
+	finish_there = true;
+	tally_file = 1;
+	place(&sv, STATE_UP);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_str_eq(told(&sv), "finish,down,given-up: finish go");
+	sv.wstatus = EXITED(0);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_int_eq(sv.state, STATE_DOWN);
+	tally_clear(&sv.deaths);
+}
+END_TEST
+
+START_TEST(finish_may_give_up)
+{
+	struct service	sv;
+
+	finish_there = true;
+	place(&sv, STATE_UP);
+	sv.wstatus = EXITED(1);
+	service_event(&sv, EV_EXIT, NOW);
+	sv.wstatus = EXITED(124);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_int_eq(sv.state, STATE_UP);
+	sv.wstatus = EXITED(1);
+	service_event(&sv, EV_EXIT, NOW);
+	sv.wstatus = EXITED(FINISH_GIVES_UP);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_int_eq(sv.state, STATE_DOWN);
+	ck_assert_str_eq(sv.given_up, "finish");
+	/* one that was stopped anyway has given nothing up */
+	place(&sv, STATE_FINISH);
+	sv.want = WANT_DOWN;
+	sv.wstatus = EXITED(FINISH_GIVES_UP);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_ptr_null(sv.given_up);
 }
 END_TEST
 
@@ -655,6 +866,41 @@ START_TEST(stamp_is_runits)
 }
 END_TEST
 
+static time_t	stepped_s;
+
+/* Between the machine and libc: the clock on the wall may be set. */
+int
+clock_gettime(clockid_t clock, struct timespec *ts)
+{
+	if (syscall(SYS_clock_gettime, clock, ts) == -1)
+		return -1;
+	if (clock == CLOCK_REALTIME)
+		ts->tv_sec -= stepped_s;
+	return 0;
+}
+
+/* What is timed does not look at it; what is shown is what it says. */
+START_TEST(a_clock_that_steps_back)
+{
+	struct service	sv;
+	int64_t		since_ms;
+
+	stepped_s = 0;
+	place(&sv, STATE_UP);
+	sv.failures = 3;
+	since_ms = sv.since_ms;
+	stepped_s = 86400;
+	service_event(&sv, EV_EXIT, NOW);
+	stepped_s = 0;
+	ck_assert_int_eq(sv.state, STATE_BACKOFF);
+	ck_assert_int_eq(sv.deadline_ms, NOW + 400);
+	ck_assert_int_lt(sv.since_ms, since_ms);
+	service_event(&sv, EV_TIMER, NOW + 400);
+	ck_assert_int_eq(sv.state, STATE_UP);
+	ck_assert_int_eq(sv.started_ms, NOW + 400);
+}
+END_TEST
+
 static void
 add_policies(TCase *tc)
 {
@@ -679,6 +925,14 @@ add_policies(TCase *tc)
 	tcase_add_test(tc, a_log_ends_with_its_input);
 	tcase_add_test(tc, ready_is_said_or_not_asked);
 	tcase_add_test(tc, stamp_is_runits);
+	tcase_add_test(tc, unmet_waits);
+	tcase_add_test(tc, a_restart_does_not_wait);
+	tcase_add_test(tc, so_many_deaths_are_enough);
+	tcase_add_test(tc, deaths_long_ago_do_not_count);
+	tcase_add_test(tc, asked_for_ends_are_not_tallied);
+	tcase_add_test(tc, given_up_has_its_finish);
+	tcase_add_test(tc, finish_may_give_up);
+	tcase_add_test(tc, a_clock_that_steps_back);
 }
 
 int
