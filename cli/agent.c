@@ -463,6 +463,47 @@ agent_call(struct agent *a, const char *op, cJSON *args, int64_t timeout_ms,
 	return agent_answer(&c, e);
 }
 
+/* All of them are looked at before the first has its turn. */
+static int
+check_channels(struct strlist *channels, int argc, char **argv,
+    struct error *e)
+{
+	size_t	i;
+
+	if (cli_channels(channels, argc, argv, e) == -1)
+		return -1;
+	if (channels->n == 0)
+		return error_set(e, EX_USAGE, "say which channel");
+	for (i = 0; i < channels->n; i++)
+		if (!channel_is_concrete(channels->v[i]))
+			return error_set(e, EX_USAGE, "\"%s\" is not a "
+			    "channel: a durable membership is of one, without "
+			    "wildcards", channels->v[i]);
+	return 0;
+}
+
+int
+agent_each_channel(struct cli *cli, const struct agent_opts *opts,
+    struct strlist *channels, int argc, char **argv,
+    int (*fn)(struct agent *, const char *, void *), void *arg)
+{
+	struct agent	a;
+	struct error	e;
+	size_t		i;
+	int		code = EX_OK, r;
+
+	memset(&a, 0, sizeof(a));
+	if (check_channels(channels, argc, argv, &e) == -1 ||
+	    agent_init(&a, cli, opts, &e) == -1 || agent_open(&a, &e) == -1)
+		code = cli_fail(&e);
+	for (i = 0; i < channels->n && a.bus != NULL; i++)
+		if ((r = fn(&a, channels->v[i], arg)) != EX_OK &&
+		    code == EX_OK)
+			code = r;
+	agent_free(&a);
+	return code;
+}
+
 cJSON *
 agent_channel_args(const char *channel)
 {

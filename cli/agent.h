@@ -95,6 +95,16 @@ void	agent_drop(struct agent_call *);
 /* All of it, turning the bus. */
 cJSON	*agent_call(struct agent *, const char *op, cJSON *args,
 	    int64_t timeout_ms, struct error *);
+/*
+ * As this agent, something for each of its channels: those of the option and
+ * of the arguments, at least one, all without wildcards (EX_USAGE).  One that
+ * fails does not keep the others from their turn; the exit code is the first
+ * failure's, or EX_OK.  What failed has been said.
+ */
+int	agent_each_channel(struct cli *, const struct agent_opts *,
+	    struct strlist *channels, int argc, char **argv,
+	    int (*fn)(struct agent *, const char *channel, void *arg),
+	    void *arg);
 /* {channel} as arguments; NULL when out of memory. */
 cJSON	*agent_channel_args(const char *channel);
 

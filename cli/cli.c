@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "cli.h"
+#include "json.h"
 #include "names.h"
 
 #define MINT_TTL_S	300
@@ -14,6 +15,33 @@ cli_fail(const struct error *e)
 {
 	fprintf(stderr, "reeve: %s\n", e->text);
 	return e->code > 0 ? e->code : EX_SOFTWARE;
+}
+
+int
+cli_print_json(const cJSON *o)
+{
+	char		*text = o == NULL ? NULL : json_print(o);
+	struct error	 e;
+
+	if (text == NULL) {
+		error_set(&e, EX_OSERR, "out of memory");
+		return cli_fail(&e);
+	}
+	printf("%s\n", text);
+	free(text);
+	return EX_OK;
+}
+
+int
+cli_channels(struct strlist *channels, int argc, char **argv,
+    struct error *e)
+{
+	int	i;
+
+	for (i = 0; i < argc; i++)
+		if (!strlist_add(channels, argv[i]))
+			return error_errno(e, EX_OSERR, "channels");
+	return 0;
 }
 
 bool

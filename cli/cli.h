@@ -7,6 +7,8 @@
 #include <stdint.h>
 #include <stdio.h>
 
+#include <cjson/cJSON.h>
+
 #include "bus.h"
 #include "conf.h"
 #include "creds.h"
@@ -53,6 +55,11 @@ struct command {
 
 extern const struct command *const commands[];	/* NULL-terminated */
 
+/* For commands whose arguments are channels: those can be options, too. */
+#define CHANNEL_OPT(type, member)					\
+	{ "channel", OPT_LIST, offsetof(type, member), "CHANNEL,...",	\
+	    "the same as an argument" }
+
 /* What every command is run with. */
 struct cli {
 	const char	*program;	/* argv[0] */
@@ -64,9 +71,15 @@ struct cli {
 
 /* "reeve: ..." on stderr; returns e->code (or EX_SOFTWARE). */
 int	cli_fail(const struct error *e);
+/* An object or a list on a line; EX_OK, or EX_OSERR having said so, also for
+ * NULL: what could not be made for want of memory. */
+int	cli_print_json(const cJSON *);
 /* The state directory and its reeve.conf; 0 or -1 with *e. */
 int	cli_load(struct cli *, struct error *);
 void	cli_free(struct cli *);
+/* Add the arguments to what CHANNEL_OPT brought. */
+int	cli_channels(struct strlist *, int argc, char **argv,
+	    struct error *);
 /* Colour only on a terminal, and never with NO_COLOR. */
 bool	cli_color(FILE *);
 

@@ -16,6 +16,7 @@
 struct opts {
 	const char	*class, *replay, *window;
 	const char	*description, *instructions;
+	struct strlist	 channels;
 };
 
 static const struct opt options[] = {
@@ -29,6 +30,8 @@ static const struct opt options[] = {
 	    "TEXT", "set: at most 200 characters; empty removes it" },
 	{ "instructions", OPT_STRING, offsetof(struct opts, instructions),
 	    "TEXT", "set: at most 2000 characters; empty removes it" },
+	{ "channel", OPT_LIST, offsetof(struct opts, channels), "CHANNEL",
+	    "set: the same as the second argument" },
 	OPT_END
 };
 
@@ -86,19 +89,14 @@ list_json(void *arg, const char *channel, const struct channel_config *c)
 static int
 show_json(const struct channels *all)
 {
-	struct listing	 l = { .all = all, .json = cJSON_CreateArray() };
-	char		*text = NULL;
+	struct listing	l = { .all = all, .json = cJSON_CreateArray() };
+	int		code;
 
-	if (l.json != NULL) {
+	if (l.json != NULL)
 		channels_each(all, list_json, &l);
-		text = l.failed ? NULL : json_print(l.json);
-	}
+	code = cli_print_json(l.failed ? NULL : l.json);
 	cJSON_Delete(l.json);
-	if (text == NULL)
-		return EX_OSERR;
-	printf("%s\n", text);
-	free(text);
-	return EX_OK;
+	return code;
 }
 
 static int
@@ -202,6 +200,13 @@ apply(struct channel_config *c, const struct opts *o, struct error *e)
 	return 0;
 }
 
+static bool
+sets_something(const struct opts *o)
+{
+	return o->class != NULL || o->replay != NULL || o->window != NULL ||
+	    o->description != NULL || o->instructions != NULL;
+}
+
 static int
 check_set(const char *channel, const struct opts *o, struct error *e)
 {
@@ -214,8 +219,7 @@ check_set(const char *channel, const struct opts *o, struct error *e)
 		return error_set(e, EX_USAGE, "\"%s\" is not a channel "
 		    "without wildcards, nor %s", channel,
 		    CHANNEL_DEFAULTS_KEY);
-	if (o->class == NULL && o->replay == NULL && o->window == NULL &&
-	    o->description == NULL && o->instructions == NULL)
+	if (!sets_something(o))
 		return error_set(e, EX_USAGE, "nothing to set; `reeve help "
 		    "channels` lists what there is");
 	if (strcmp(channel, CHANNEL_DEFAULTS_KEY) == 0 &&
@@ -301,25 +305,35 @@ set(struct cli *cli, const struct opts *o, const char *channel,
 	return r == 1 ? 0 : -1;
 }
 
+#define EXPECTED							\
+	"expected `reeve channels`, or `reeve channels set CHANNEL` with "	\
+	"what to set"
+
 static int
 run(struct cli *cli, void *opts, int argc, char **argv)
 {
-	struct error	e;
+	struct opts	*o = opts;
+	const char	*verb = argc == 0 ? "list" : argv[0];
+	struct error	 e;
+	int		 r = -1;
 
-	if (argc == 0 || (argc == 1 && strcmp(argv[0], "list") == 0))
-		return list(cli);
-	if (argc != 2 || strcmp(argv[0], "set") != 0) {
-		error_set(&e, EX_USAGE, "expected `reeve channels`, or "
-		    "`reeve channels set CHANNEL`");
+	if (cli_channels(&o->channels, argc - (argc > 0), argv + (argc > 0),
+	    &e) == -1)
 		return cli_fail(&e);
-	}
-	if (check_set(argv[1], opts, &e) == -1 ||
-	    set(cli, opts, argv[1], &e) == -1)
+	if (strcmp(verb, "list") == 0 && o->channels.n == 0 &&
+	    !sets_something(o))
+		return list(cli);
+	if (strcmp(verb, "set") != 0 || o->channels.n != 1)
+		error_set(&e, EX_USAGE, "%s", EXPECTED);
+	else if ((r = check_set(o->channels.v[0], o, &e)) == 0)
+		r = set(cli, o, o->channels.v[0], &e);
+	if (r == -1)
 		return cli_fail(&e);
 	if (cli->json)
-		printf("{\"channel\":\"%s\",\"set\":true}\n", argv[1]);
+		printf("{\"channel\":\"%s\",\"set\":true}\n",
+		    o->channels.v[0]);
 	else
-		printf("set %s\n", argv[1]);
+		printf("set %s\n", o->channels.v[0]);
 	return EX_OK;
 }
 

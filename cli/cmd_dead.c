@@ -272,20 +272,6 @@ one_letter(struct dead *d, const char *arg, letter_fn *fn, struct error *e)
 /* --- the command ------------------------------------------------------------------------ */
 
 static int
-print_list(struct dead *d)
-{
-	char	*text;
-
-	if (d->json == NULL)
-		return table_print(&d->table);
-	if ((text = json_print(d->json)) == NULL)
-		return EX_OSERR;
-	printf("%s\n", text);
-	free(text);
-	return EX_OK;
-}
-
-static int
 list(struct dead *d, struct error *e)
 {
 	table_init(&d->table, 5, "SEQ", "AGE", "DELIVERIES", "OWNER",
@@ -294,7 +280,8 @@ list(struct dead *d, struct error *e)
 		return error_set(e, EX_OSERR, "out of memory");
 	if (each_letter(d, list_letter, e) == -1)
 		return cli_fail(e);
-	return print_list(d);
+	return d->json != NULL ? cli_print_json(d->json) :
+	    table_print(&d->table);
 }
 
 static int

@@ -21,6 +21,7 @@ struct opts {
 	struct agent_opts	agent;
 	int64_t			limit;		/* 0: LIMIT */
 	int64_t			since_ms;	/* 0: all that is kept */
+	struct strlist		channels;
 };
 
 static const struct opt options[] = {
@@ -28,6 +29,7 @@ static const struct opt options[] = {
 	    "only the newest N (50)" },
 	{ "since", OPT_DURATION, offsetof(struct opts, since_ms), "TIME",
 	    "only what is younger, like 2h" },
+	CHANNEL_OPT(struct opts, channels),
 	AGENT_OPTS(struct opts, agent),
 	OPT_END
 };
@@ -260,24 +262,36 @@ connect_reader(struct cli *cli, struct agent *a, const struct opts *o,
 }
 
 static int
+check_channel(struct opts *o, int argc, char **argv, struct error *e)
+{
+	if (cli_channels(&o->channels, argc, argv, e) == -1)
+		return -1;
+	if (o->channels.n != 1)
+		return error_set(e, EX_USAGE, "say which channel, and one "
+		    "only; it may be a pattern");
+	if (!channel_is_valid(o->channels.v[0]))
+		return error_set(e, EX_USAGE, "\"%s\" is not a channel",
+		    o->channels.v[0]);
+	return 0;
+}
+
+static int
 run(struct cli *cli, void *opts, int argc, char **argv)
 {
+	struct opts	*o = opts;
 	struct reading	 r;
 	struct agent	 a;
 	struct creds	 creds;
 	struct error	 e;
 	int		 code = EX_OK;
 
-	(void)argc;
 	memset(&r, 0, sizeof(r));
 	memset(&a, 0, sizeof(a));
 	memset(&creds, 0, sizeof(creds));
-	if (!channel_is_valid(argv[0])) {
-		error_set(&e, EX_USAGE, "\"%s\" is not a channel", argv[0]);
-		return cli_fail(&e);
-	}
-	if (connect_reader(cli, &a, opts, &creds, &r.bus, &e) == -1 ||
-	    read_history(&r, cli->config.space, argv[0], opts, &e) == -1 ||
+	if (check_channel(o, argc, argv, &e) == -1 ||
+	    connect_reader(cli, &a, o, &creds, &r.bus, &e) == -1 ||
+	    read_history(&r, cli->config.space, o->channels.v[0], o,
+	    &e) == -1 ||
 	    print_all(&r, cli->json, &e) == -1)
 		code = cli_fail(&e);
 	if (a.bus == NULL)
@@ -295,4 +309,4 @@ const struct command cmd_history = {
 	    "kept.  CHANNEL may be a\npattern like team.>.  With --as or "
 	    "--creds, what that agent may read.",
 	.opts = options, .opts_size = sizeof(struct opts),
-	.min_args = 1, .max_args = 1, .run = run };
+	.min_args = 0, .max_args = 1, .run = run };

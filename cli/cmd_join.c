@@ -8,10 +8,12 @@
 
 struct opts {
 	struct agent_opts	agent;
+	struct strlist		channels;
 };
 
 static const struct opt options[] = {
 	AGENT_OPTS(struct opts, agent),
+	CHANNEL_OPT(struct opts, channels),
 	OPT_END
 };
 
@@ -19,16 +21,12 @@ static int
 print_json(const char *channel, const cJSON *data)
 {
 	cJSON	*o = cJSON_Duplicate(data, true);
-	char	*line = NULL;
+	int	 code;
 
-	if (o != NULL && json_set_str(o, "channel", channel))
-		line = json_print(o);
+	code = cli_print_json(o != NULL && json_set_str(o, "channel",
+	    channel) ? o : NULL);
 	cJSON_Delete(o);
-	if (line == NULL)
-		return EX_OSERR;
-	printf("%s\n", line);
-	free(line);
-	return EX_OK;
+	return code;
 }
 
 /* {durable, generation?, reason?} */
@@ -52,17 +50,13 @@ report(const struct cli *cli, const char *channel, const cJSON *data)
 }
 
 static int
-join_one(struct agent *a, const char *channel)
+join_one(struct agent *a, const char *channel, void *arg)
 {
 	struct error	 e;
 	cJSON		*data;
 	int		 code;
 
-	if (!channel_is_concrete(channel)) {
-		error_set(&e, EX_USAGE, "\"%s\" is not a channel: a durable "
-		    "membership is of one, without wildcards", channel);
-		return cli_fail(&e);
-	}
+	(void)arg;
 	data = agent_call(a, "durableJoin", agent_channel_args(channel),
 	    AGENT_JOIN_MS, &e);
 	if (data == NULL) {
@@ -78,18 +72,9 @@ static int
 run(struct cli *cli, void *opts, int argc, char **argv)
 {
 	struct opts	*o = opts;
-	struct agent	 a;
-	struct error	 e;
-	int		 code = EX_OK, r, i;
 
-	if (agent_init(&a, cli, &o->agent, &e) == -1 ||
-	    agent_open(&a, &e) == -1)
-		code = cli_fail(&e);
-	for (i = 0; i < argc && a.bus != NULL; i++)
-		if ((r = join_one(&a, argv[i])) != EX_OK && code == EX_OK)
-			code = r;
-	agent_free(&a);
-	return code;
+	return agent_each_channel(cli, &o->agent, &o->channels, argc, argv,
+	    join_one, NULL);
 }
 
 const struct command cmd_join = {
@@ -100,4 +85,4 @@ const struct command cmd_join = {
 	    "69: nobody serves durable delivery\nnow; 75: not joined for "
 	    "another reason that may pass.",
 	.opts = options, .opts_size = sizeof(struct opts),
-	.min_args = 1, .max_args = -1, .run = run };
+	.min_args = 0, .max_args = -1, .run = run };

@@ -9,11 +9,13 @@
 
 struct opts {
 	struct agent_opts	agent;
+	struct strlist		channels;
 	int64_t			generation;	/* 0: look it up */
 };
 
 static const struct opt options[] = {
 	AGENT_OPTS(struct opts, agent),
+	CHANNEL_OPT(struct opts, channels),
 	{ "generation", OPT_NUMBER, offsetof(struct opts, generation), "N",
 	    "only this membership, not a newer one" },
 	OPT_END
@@ -78,17 +80,14 @@ report(const struct cli *cli, const char *channel, uint64_t generation,
 }
 
 static int
-leave_one(struct agent *a, const char *channel, uint64_t generation)
+leave_one(struct agent *a, const char *channel, void *arg)
 {
-	struct error	e;
-	bool		was = false;
-	int		r = 1;
+	const struct opts	*o = arg;
+	uint64_t		 generation = (uint64_t)o->generation;
+	struct error		 e;
+	bool			 was = false;
+	int			 r = 1;
 
-	if (!channel_is_concrete(channel)) {
-		error_set(&e, EX_USAGE, "\"%s\" is not a channel without "
-		    "wildcards", channel);
-		return cli_fail(&e);
-	}
 	if (generation == 0)
 		r = find_generation(a, channel, &generation, &e);
 	if (r == 1)
@@ -105,20 +104,9 @@ static int
 run(struct cli *cli, void *opts, int argc, char **argv)
 {
 	struct opts	*o = opts;
-	struct agent	 a;
-	struct error	 e;
-	int		 code = EX_OK, r, i;
 
-	if (agent_init(&a, cli, &o->agent, &e) == -1 ||
-	    agent_open(&a, &e) == -1)
-		code = cli_fail(&e);
-	for (i = 0; i < argc && a.bus != NULL; i++) {
-		r = leave_one(&a, argv[i], (uint64_t)o->generation);
-		if (r != EX_OK && code == EX_OK)
-			code = r;
-	}
-	agent_free(&a);
-	return code;
+	return agent_each_channel(cli, &o->agent, &o->channels, argc, argv,
+	    leave_one, o);
 }
 
 const struct command cmd_leave = {
@@ -129,4 +117,4 @@ const struct command cmd_leave = {
 	    "69: nobody serves durable delivery\nnow, and the membership "
 	    "stands.",
 	.opts = options, .opts_size = sizeof(struct opts),
-	.min_args = 1, .max_args = -1, .run = run };
+	.min_args = 0, .max_args = -1, .run = run };

@@ -474,14 +474,14 @@ exit_code(const struct listener *l)
 static int
 run(struct cli *cli, void *opts, int argc, char **argv)
 {
-	struct listener	l;
-	struct error	e;
-	int		code;
+	struct opts	*o = opts;
+	struct listener	 l;
+	struct error	 e;
+	int		 code;
 
-	(void)argc;
-	(void)argv;
 	memset(&l, 0, sizeof(l));
-	if (prepare(&l, cli, opts, &e) == -1 || sessions(&l, &e) == -1)
+	if (cli_channels(&o->channels, argc, argv, &e) == -1 ||
+	    prepare(&l, cli, o, &e) == -1 || sessions(&l, &e) == -1)
 		code = cli_fail(&e);
 	else
 		code = exit_code(&l);
@@ -494,11 +494,11 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 }
 
 const struct command cmd_listen = {
-	.name = "listen", .args = "",
+	.name = "listen", .args = "[CHANNEL...]",
 	.summary = "be an agent from the shell, and print what it hears",
 	.more = "Each message is printed once, whether it comes live, "
 	    "durably, or both ways; a\ndurable copy is acknowledged when it "
 	    "is printed.  --json prints one object a\nline.  A lost "
 	    "connection is made again, for ever.",
 	.opts = options, .opts_size = sizeof(struct opts),
-	.min_args = 0, .max_args = 0, .run = run };
+	.min_args = 0, .max_args = -1, .run = run };

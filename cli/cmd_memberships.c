@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 
 /* reeve memberships: the channels that an agent is a durable member of. */
-#include <stdlib.h>
+#include <stdio.h>
 
 #include "agent.h"
 #include "json.h"
@@ -15,18 +15,6 @@ static const struct opt options[] = {
 	AGENT_OPTS(struct opts, agent),
 	OPT_END
 };
-
-static int
-print_json(const cJSON *list)
-{
-	char	*text = json_print(list);
-
-	if (text == NULL)
-		return EX_OSERR;
-	printf("%s\n", text);
-	free(text);
-	return EX_OK;
-}
 
 static int
 print_table(const cJSON *list)
@@ -74,7 +62,8 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 		    "list");
 		code = cli_fail(&e);
 	} else
-		code = cli->json ? print_json(list) : print_table(list);
+		code = cli->json ? cli_print_json(list) :
+		    print_table(list);
 	cJSON_Delete(data);
 	agent_free(&a);
 	return code;

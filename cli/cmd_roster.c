@@ -86,8 +86,8 @@ static int
 print_json(const struct list *l)
 {
 	cJSON	*list = cJSON_CreateArray(), *o;
-	char	*text = NULL;
 	size_t	 i;
+	int	 code;
 
 	for (i = 0; i < l->n && list != NULL; i++)
 		if ((o = peer_json(l->v[i])) == NULL ||
@@ -96,14 +96,9 @@ print_json(const struct list *l)
 			cJSON_Delete(list);
 			list = NULL;
 		}
-	if (list != NULL)
-		text = json_print(list);
+	code = cli_print_json(list);
 	cJSON_Delete(list);
-	if (text == NULL)
-		return EX_OSERR;
-	printf("%s\n", text);
-	free(text);
-	return EX_OK;
+	return code;
 }
 
 static int

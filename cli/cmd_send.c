@@ -203,7 +203,6 @@ print_stored(const struct sender *s, const char *id, uint64_t seq,
     bool duplicate)
 {
 	cJSON	*o;
-	char	*line = NULL;
 
 	if (!s->cli->json) {
 		printf("%s\n", id);
@@ -212,10 +211,8 @@ print_stored(const struct sender *s, const char *id, uint64_t seq,
 	if ((o = cJSON_CreateObject()) != NULL && json_set_str(o, "id", id) &&
 	    json_set_u64(o, "seq", seq) && (!duplicate ||
 	    json_set_bool(o, "duplicate", true)))
-		line = json_print(o);
+		(void)cli_print_json(o);
 	cJSON_Delete(o);
-	printf("%s\n", line != NULL ? line : "{}");
-	free(line);
 }
 
 static void

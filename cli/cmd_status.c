@@ -173,22 +173,18 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 {
 	struct error	 e;
 	cJSON		*report;
-	char		*json;
-	int		 code = EX_OK;
+	int		 code;
 
 	(void)opts;
 	(void)argc;
 	(void)argv;
 	if ((report = report_make(cli, &e)) == NULL)
 		return cli_fail(&e);
-	if (!cli->json) {
+	if (!cli->json)
 		code = print(report);
-	} else if ((json = json_print(report)) != NULL) {
-		printf("%s\n", json);
-		free(json);
-		code = strcmp(text(report, "broker"), "up") == 0 ? EX_OK :
-		    EX_UNAVAILABLE;
-	}
+	else if ((code = cli_print_json(report)) == EX_OK &&
+	    strcmp(text(report, "broker"), "up") != 0)
+		code = EX_UNAVAILABLE;
 	cJSON_Delete(report);
 	return code;
 }

@@ -221,6 +221,48 @@ START_TEST(readable_secrets_are_refused)
 }
 END_TEST
 
+/* Channels are arguments or options, as one likes. */
+START_TEST(a_channel_is_an_argument_or_an_option)
+{
+	static const char *const	good[] = {
+		"join --as scout --channel general",
+		"join --as scout general --channel review",
+		"join --as scout --channel general,review",
+		"leave --as scout --channel general,review",
+		"history general", "history --channel general",
+		"channels set general --class durable",
+		"channels set --channel general --class durable",
+		"listen --as scout --count 1 --for 1s review --live-only",
+	};
+	static const char *const	bad[] = {
+		"join --as scout", "join --as scout ''",
+		"join --as scout --channel ''", "join --as scout general a..b",
+		"leave --as scout", "leave --as scout 'review.>'",
+		"history", "history general --channel review",
+		"history a..b", "listen --as scout a..b",
+		"channels set --class live",
+		"channels set general --channel review --class live",
+		"channels --class live", "channels list general",
+		"channels --channel general", "channels nonsense general",
+	};
+	size_t				i;
+
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "onboard scout "
+	    "--allow-subscribe general,review"), EX_OK);
+	for (i = 0; i < sizeof(good) / sizeof(good[0]); i++)
+		ck_assert_msg(reeve(sp, out, sizeof(out), "%s", good[i]) ==
+		    (strncmp(good[i], "listen", 6) == 0 ? EX_TEMPFAIL :
+		    EX_OK), "%s: %s", good[i], out);
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		ck_assert_msg(reeve(sp, out, sizeof(out), "%s", bad[i]) ==
+		    EX_USAGE, "%s: %s", bad[i], out);
+	/* What names one that is none does nothing to the others. */
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "memberships --as scout "
+	    "--json"), EX_OK);
+	ck_assert_str_eq(out, "[]\n");
+}
+END_TEST
+
 START_TEST(no_state_says_how_to_make_one)
 {
 	ck_assert_int_eq(reeve(sp, out, sizeof(out),
@@ -406,6 +448,7 @@ main(void)
 	tcase_add_test(idle, onboard_refuses_bad_channels);
 	tcase_add_test(up, a_first_init_that_fails_leaves_nothing);
 	tcase_add_test(up, secrets_are_private);
+	tcase_add_test(up, a_channel_is_an_argument_or_an_option);
 	tcase_add_test(up, onboard_leaves_nothing_behind_when_it_fails);
 	tcase_add_test(up, status_shows_roles_shards_streams);
 	tcase_add_test(up, roles_stop_start_restart);
