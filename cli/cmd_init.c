@@ -12,15 +12,19 @@
 
 #include "files.h"
 #include "names.h"
+#include "services.h"
 #include "setup.h"
 
 struct init_opts {
 	const char	*space, *server, *listen, *import, *fanout_from;
+	const char	*config;
 	int64_t		 lease_ttl_ms, dedup_ms, replicas;
 };
 
 #define O(m)	offsetof(struct init_opts, m)
 static const struct opt opts[] = {
+	{ "config", OPT_STRING, O(config), "FILE",
+	    "apply all settings of this file" },
 	{ "space", OPT_STRING, O(space), "NAME", "of the space (main)" },
 	{ "server", OPT_STRING, O(server), "URL",
 	    "a broker that runs, instead of one of our own" },
@@ -52,27 +56,11 @@ set_string(char **where, const char *value, struct error *e)
 static int
 set_listen(struct config *c, const char *listen, struct error *e)
 {
-	const char	*colon = strrchr(listen, ':');
-	char		*end = NULL;
-	long		 port = colon == NULL ? 0 :
-			    strtol(colon + 1, &end, 10);
-	char		 url[300];
-
-	if (colon == NULL || colon == listen || port < 1 || port > 65535 ||
-	    *end != '\0' || strchr(listen, ':') != colon)
-		return error_set(e, EX_USAGE, "--listen: expected NAME:PORT or"
-		    " an IPv4 ADDRESS:PORT, not \"%s\"", listen);
-	free(c->listen_host);
-	if ((c->listen_host = strndup(listen, (size_t)(colon - listen))) ==
-	    NULL)
-		return error_errno(e, EX_OSERR, "settings");
-	c->listen_port = (int)port;
-	c->embedded = true;
-	/* Ours is reached here, wherever else it listens. */
-	snprintf(url, sizeof(url), "nats://%s:%ld",
-	    strcmp(c->listen_host, "0.0.0.0") == 0 ? DEFAULT_HOST :
-	    c->listen_host, port);
-	return set_string(&c->servers, url, e);
+	if (config_serve(c, listen, e) == 0)
+		return 0;
+	if (e != NULL)
+		e->code = EX_USAGE;
+	return error_wrap(e, "--listen");
 }
 
 static int
@@ -108,6 +96,27 @@ settings_from(struct config *c, const struct init_opts *o, struct error *e)
 		return -1;
 	/* What is written must be what is read. */
 	return config_check(c, e);
+}
+
+/* All settings are the file's, or none is. */
+static int
+wanted_settings(struct config *c, const char *state,
+    const struct init_opts *o, struct error *e)
+{
+	if (o->config != NULL) {
+		if (o->space != NULL || o->server != NULL ||
+		    o->listen != NULL || o->lease_ttl_ms != 0 ||
+		    o->dedup_ms != 0 || o->replicas != 0)
+			return error_set(e, EX_USAGE, "--config names a file "
+			    "with all settings: change them there");
+		return config_read(c, state, o->config, e);
+	}
+	if (config_init(c, state, e) == -1)
+		return -1;
+	if (settings_from(c, o, e) == 0)
+		return 0;
+	config_free(c);
+	return -1;
 }
 
 /* What is given again must be what is there. */
@@ -215,34 +224,79 @@ first_settings(struct setup *s, struct config *want,
 	return r;
 }
 
+/*
+ * The host's file rules the state's.  What the processes that run have read
+ * cannot change under them: a broker at another address would be a second one
+ * on the same store.
+ */
+static int
+apply_settings(struct setup *s, const struct config *was,
+    const struct config *want, struct error *e)
+{
+	char	*old = config_text(was), *text = config_text(want);
+	char	*path = config_path(want, "reeve.conf");
+	int	 r = 0;
+
+	if (old == NULL || text == NULL || path == NULL)
+		r = error_errno(e, EX_OSERR, "reeve.conf");
+	else if (strcmp(was->space, want->space) != 0)
+		r = error_set(e, EX_CONFIG, "%s has space \"%s\", not \"%s\";"
+		    " that cannot be changed", want->state, was->space,
+		    want->space);
+	else if (strcmp(old, text) != 0 && reeved_pid(was) != 0)
+		r = error_set(e, EX_TEMPFAIL, "the settings differ from %s, "
+		    "and reeved runs: end it first, with `reeve down`", path);
+	else if (strcmp(old, text) != 0 &&
+	    (r = file_write_private(path, text, 0644, e)) == 0)
+		setup_say(s, "wrote %s", path);
+	free(path);
+	free(text);
+	free(old);
+	return r;
+}
+
+/* Settings that are there, and those that are wanted. */
+static int
+compare_settings(struct setup *s, const struct config *want,
+    const struct init_opts *o, struct error *e)
+{
+	struct config	was;
+	int		r;
+
+	if (config_load(&was, want->state, e) == -1)
+		return -1;
+	r = o->config != NULL ? apply_settings(s, &was, want, e) :
+	    same_settings(&was, want, o, want->state, e);
+	config_free(&was);
+	return r;
+}
+
 static int
 settle_config(struct cli *cli, struct setup *s, const struct init_opts *o,
     struct error *e)
 {
 	struct config	 want;
-	char		*state = config_state_dir(cli->state_opt, e), *path;
-	int		 r;
+	char		*state = config_state_dir(cli->state_opt, e);
+	char		*path = NULL;
+	int		 r = -1;
 
+	s->config = &cli->config;
 	if (state == NULL)
 		return -1;
-	if (config_init(&want, state, e) == -1) {
-		free(state);
-		return -1;
-	}
-	r = settings_from(&want, o, e);
-	path = config_path(&want, "reeve.conf");
-	if (r == 0 && path != NULL && access(path, F_OK) == 0) {
-		if ((r = config_load(&cli->config, state, e)) == 0) {
-			cli->loaded = true;
-			r = same_settings(&cli->config, &want, o, state, e);
-		}
-	} else if (r == 0 && (r = first_settings(s, &want, o, e)) == 0 &&
-	    (r = config_load(&cli->config, state, e)) == 0)
+	if (wanted_settings(&want, state, o, e) == -1)
+		goto out;
+	if ((path = config_path(&want, "reeve.conf")) == NULL)
+		error_errno(e, EX_OSERR, "reeve.conf");
+	else if (access(path, F_OK) == 0)
+		r = compare_settings(s, &want, o, e);
+	else
+		r = first_settings(s, &want, o, e);
+	if (r == 0 && (r = config_load(&cli->config, state, e)) == 0)
 		cli->loaded = true;
-	free(path);
 	config_free(&want);
+out:
+	free(path);
 	free(state);
-	s->config = &cli->config;
 	return r;
 }
 
@@ -287,12 +341,13 @@ init_run(struct cli *cli, const struct init_opts *o, bool quiet,
 }
 
 int
-setup_default(struct cli *cli, struct error *e)
+setup_default(struct cli *cli, const char *config, struct error *e)
 {
 	struct init_opts	o;
 	unsigned		changes;
 
 	memset(&o, 0, sizeof(o));
+	o.config = config;
 	return init_run(cli, &o, false, &changes, e);
 }
 

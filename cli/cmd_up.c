@@ -13,6 +13,35 @@
 
 #define DOWN_MS	60000
 
+struct up_opts {
+	const char	*config;
+};
+
+static const struct opt up_opts[] = {
+	{ "config", OPT_STRING, offsetof(struct up_opts, config), "FILE",
+	    "apply the settings of this file first, if they differ" },
+	OPT_END };
+
+/* Do the state's settings say what the file does?  1, 0, or -1 with *e. */
+static int
+agrees(const struct config *c, const char *file, struct error *e)
+{
+	struct config	 want;
+	char		*is, *should;
+	int		 r;
+
+	if (config_read(&want, c->state, file, e) == -1)
+		return -1;
+	is = config_text(c);
+	should = config_text(&want);
+	r = is == NULL || should == NULL ? error_errno(e, EX_OSERR, "%s",
+	    file) : strcmp(is, should) == 0;
+	free(should);
+	free(is);
+	config_free(&want);
+	return r;
+}
+
 static bool
 is_set_up(struct cli *cli)
 {
@@ -30,15 +59,22 @@ is_set_up(struct cli *cli)
 static int
 run_up(struct cli *cli, void *opts, int argc, char **argv)
 {
+	struct up_opts	*o = opts;
 	struct error	 e;
 	char		*reeved;
+	int		 set_up = is_set_up(cli);
 
-	(void)opts;
 	(void)argc;
 	(void)argv;
 	/* Set up already, it must start even while the broker is away. */
-	if (!is_set_up(cli) && setup_default(cli, &e) == -1)
+	if (set_up && o->config != NULL &&
+	    (set_up = agrees(&cli->config, o->config, &e)) == -1)
 		return cli_fail(&e);
+	if (!set_up) {
+		cli_free(cli);
+		if (setup_default(cli, o->config, &e) == -1)
+			return cli_fail(&e);
+	}
 	if (cli_load(cli, &e) == -1 || (reeved = setup_program("reeved", &e)) == NULL)
 		return cli_fail(&e);
 	fflush(stdout);
@@ -53,6 +89,7 @@ const struct command cmd_up = {
 	.summary = "set up if needed, then run everything in the foreground",
 	.more = "Becomes reeved(8).  Ctrl-C, SIGTERM or `reeve down` end it "
 	    "in order.",
+	.opts = up_opts, .opts_size = sizeof(struct up_opts),
 	.min_args = 0, .max_args = 0, .run = run_up };
 
 static int

@@ -15,20 +15,21 @@
 #include "cli.h"
 #include "log.h"
 #include "names.h"
+#include "owner.h"
 
 #define OPTS_MAX	24
 
 extern const struct command
-	cmd_channels, cmd_dead, cmd_down, cmd_help, cmd_history, cmd_init,
-	cmd_join, cmd_leave, cmd_listen, cmd_memberships, cmd_onboard,
-	cmd_restart, cmd_roster, cmd_send, cmd_start, cmd_status, cmd_stop,
-	cmd_up;
+	cmd_channels, cmd_config, cmd_dead, cmd_down, cmd_help, cmd_history,
+	cmd_init, cmd_join, cmd_leave, cmd_listen, cmd_memberships,
+	cmd_onboard, cmd_restart, cmd_roster, cmd_send, cmd_start,
+	cmd_status, cmd_stop, cmd_up;
 
 const struct command *const commands[] = {
 	&cmd_init, &cmd_up, &cmd_down, &cmd_status, &cmd_restart, &cmd_stop,
 	&cmd_start, &cmd_onboard, &cmd_send, &cmd_listen, &cmd_join,
 	&cmd_leave, &cmd_memberships, &cmd_roster, &cmd_channels,
-	&cmd_history, &cmd_dead, &cmd_help, NULL };
+	&cmd_history, &cmd_dead, &cmd_config, &cmd_help, NULL };
 
 /* --- help --------------------------------------------------------------------- */
 
@@ -226,15 +227,18 @@ free_options(const struct command *c, void *opts)
 static int
 run_command(struct cli *cli, const struct command *c, int argc, char **argv)
 {
-	void	*opts = calloc(1, c->opts_size + 1);
-	int	 first, code;
+	struct error	 e;
+	void		*opts = calloc(1, c->opts_size + 1);
+	int		 first, code;
 
 	if (opts == NULL) {
 		fprintf(stderr, "reeve: out of memory\n");
 		return EX_OSERR;
 	}
 	if ((code = parse(cli, c, opts, argc, argv, &first)) == -1)
-		code = c->run(cli, opts, argc - first, argv + first);
+		code = owner_become(cli->state_opt, &e) == -1 ?
+		    cli_fail(&e) :
+		    c->run(cli, opts, argc - first, argv + first);
 	free_options(c, opts);
 	cli_free(cli);
 	if (fflush(stdout) == EOF && code == EX_OK) {

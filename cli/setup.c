@@ -56,6 +56,47 @@ beside_us(const char *name)
 	return NULL;
 }
 
+/*
+ * dir as it is seen from here: where this program stands in place of BINDIR,
+ * after a staged install or once the tree was moved.  malloc'd, or NULL.
+ */
+static char *
+moved_with_us(const char *dir, const char *name)
+{
+	const char	*from = BINDIR, *to = dir, *p, *q;
+	char		 self[PATH_MAX], *slash, *path = NULL;
+	ssize_t		 n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+
+	if (n <= 0)
+		return NULL;
+	self[n] = '\0';
+	/* What both have in common moves along. */
+	for (p = from, q = to; *p != '\0' && *p == *q; p++, q++)
+		if (*p == '/') {
+			from = p;
+			to = q;
+		}
+	if ((*p == '\0' && *q == '/') || (*p == '/' && *q == '\0')) {
+		from = p;
+		to = q;
+	}
+	/* Up from the program, and from each directory of BINDIR's rest. */
+	if ((slash = strrchr(self, '/')) == NULL)
+		return NULL;
+	for (*slash = '\0'; *from != '\0'; from++)
+		if (*from == '/' && from[1] != '\0') {
+			if ((slash = strrchr(self, '/')) == NULL)
+				return NULL;
+			*slash = '\0';
+		}
+	if (asprintf(&path, "%s%s/%s", self, to, name) == -1)
+		return NULL;
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
 char *
 setup_program(const char *name, struct error *e)
 {
@@ -63,7 +104,7 @@ setup_program(const char *name, struct error *e)
 			    PKGLIBEXECDIR;
 	char		*path = beside_us(name);
 
-	if (path != NULL)
+	if (path != NULL || (path = moved_with_us(dir, name)) != NULL)
 		return path;
 	if (asprintf(&path, "%s/%s", dir, name) == -1) {
 		error_errno(e, EX_OSERR, "%s", name);

@@ -42,8 +42,8 @@ char	*setup_program(const char *name, struct error *);
 /* malloc'd path of nats-server: $REEVE_NATS_SERVER, else in PATH or sbin. */
 char	*setup_nats_server(struct error *);
 
-/* `reeve init` with no options, as `reeve up` does it. */
-int	setup_default(struct cli *, struct error *);
+/* `reeve init`, as `reeve up` does it: with no options, or --config. */
+int	setup_default(struct cli *, const char *config, struct error *);
 
 extern const char *const setup_roles[];		/* NULL-terminated */
 

@@ -53,9 +53,10 @@ set_listen(struct config *c, const char *v, struct error *e)
 	char		*host, *end;
 	long		 port;
 
-	if (colon == NULL || colon == v)
-		return error_set(e, EX_CONFIG, "listen: expected HOST:PORT, "
-		    "not \"%s\"", v);
+	if (colon == NULL || colon == v || strchr(v, ':') != colon ||
+	    strpbrk(v, " \t\"'#") != NULL)
+		return error_set(e, EX_CONFIG, "listen: expected NAME:PORT or"
+		    " an IPv4 ADDRESS:PORT, not \"%s\"", v);
 	port = strtol(colon + 1, &end, 10);
 	if (*end != '\0' || port < 1 || port > 65535)
 		return error_set(e, EX_CONFIG, "listen: \"%s\" is no port",
@@ -161,7 +162,7 @@ parse_line(struct config *c, char *line, struct error *e)
 }
 
 static int
-parse(struct config *c, char *text, const char *path, struct error *e)
+parse_lines(struct config *c, char *text, const char *path, struct error *e)
 {
 	char	*line, *next;
 	int	 n;
@@ -172,6 +173,14 @@ parse(struct config *c, char *text, const char *path, struct error *e)
 		if (parse_line(c, line, e) == -1)
 			return error_wrap(e, "%s:%d", path, n);
 	}
+	return 0;
+}
+
+static int
+parse(struct config *c, char *text, const char *path, struct error *e)
+{
+	if (parse_lines(c, text, path, e) == -1)
+		return -1;
 	if (c->space == NULL)
 		return error_set(e, EX_CONFIG, "%s: no space is set", path);
 	if (c->servers == NULL)
@@ -212,6 +221,68 @@ config_load(struct config *c, const char *state, struct error *e)
 out:
 	free(text);
 	free(path);
+	if (r == -1)
+		config_free(c);
+	return r;
+}
+
+/* Where we reach the broker that listens here. */
+static int
+serve_here(struct config *c, struct error *e)
+{
+	char	url[300];
+
+	snprintf(url, sizeof(url), "nats://%s:%d",
+	    strcmp(c->listen_host, "0.0.0.0") == 0 ? DEFAULT_HOST :
+	    c->listen_host, c->listen_port);
+	return set_servers(c, url, e);
+}
+
+int
+config_serve(struct config *c, const char *listen, struct error *e)
+{
+	return set_listen(c, listen, e) == -1 ? -1 : serve_here(c, e);
+}
+
+/* What a host's file leaves out; what it says twice must be one thing. */
+static int
+fill_in(struct config *c, const char *file, struct error *e)
+{
+	char	 listen[32], *said = c->servers;
+	int	 r;
+
+	if (c->space == NULL && replace(&c->space, DEFAULT_SPACE, e) == -1)
+		return -1;
+	if (!c->embedded && said != NULL)
+		return 0;
+	if (!c->embedded) {
+		snprintf(listen, sizeof(listen), "%s:%d", DEFAULT_HOST,
+		    DEFAULT_PORT);
+		return config_serve(c, listen, e);
+	}
+	c->servers = NULL;
+	if ((r = serve_here(c, e)) == 0 && said != NULL &&
+	    strcmp(said, c->servers) != 0)
+		r = error_set(e, EX_CONFIG, "%s: listen is for a broker that "
+		    "runs here, servers for one that runs already: give one "
+		    "of them", file);
+	free(said);
+	return r;
+}
+
+int
+config_read(struct config *c, const char *state, const char *file,
+    struct error *e)
+{
+	char	*text;
+	int	 r = -1;
+
+	if (config_init(c, state, e) == -1)
+		return -1;
+	if ((text = file_read(file, CONFIG_MAX, NULL, e)) != NULL &&
+	    (r = parse_lines(c, text, file, e)) == 0)
+		r = fill_in(c, file, e);
+	free(text);
 	if (r == -1)
 		config_free(c);
 	return r;
@@ -292,7 +363,7 @@ default_state(void)
 	char		*path = NULL;
 
 	if (geteuid() == 0)
-		return strdup("/var/lib/reeve");
+		return strdup(STATEDIR);
 	if ((base = getenv("XDG_STATE_HOME")) != NULL && base[0] == '/') {
 		if (asprintf(&path, "%s/reeve", base) == -1)
 			return NULL;

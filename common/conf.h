@@ -25,10 +25,11 @@ struct config {
 
 #define DEFAULT_LEASE_TTL_MS	30000
 #define DEFAULT_DEDUP_WINDOW_MS	7200000
+#define DEFAULT_SPACE		"main"
 #define DEFAULT_HOST		"127.0.0.1"
 #define DEFAULT_PORT		4222
 
-/* --state, else $REEVE_STATE, else /var/lib/reeve for root, else
+/* --state, else $REEVE_STATE, else, for root, STATEDIR (/var/lib/reeve), else
  * $XDG_STATE_HOME/reeve or ~/.local/state/reeve.  malloc'd, absolute. */
 char	*config_state_dir(const char *option, struct error *);
 /* malloc'd <state>/<fmt...>. */
@@ -38,6 +39,16 @@ char	*config_path(const struct config *, const char *fmt, ...)
 int	config_init(struct config *, const char *state, struct error *);
 /* EX_CONFIG: no such state (says `reeve init`), or line N of the file. */
 int	config_load(struct config *, const char *state, struct error *);
+/*
+ * The settings in a file of the host's (<sysconfdir>/reeve/reeve.conf) for a
+ * state directory that need not exist.  What the file leaves out has its
+ * default; it may name listen or servers, or neither, but not both.
+ * EX_NOINPUT: cannot be read.  EX_CONFIG: FILE:LINE and why.
+ */
+int	config_read(struct config *, const char *state, const char *file,
+	    struct error *);
+/* Listen here, HOST:PORT, and let servers name that. EX_CONFIG. */
+int	config_serve(struct config *, const char *listen, struct error *);
 /* Would config_load take what config_text writes of it?  EX_USAGE. */
 int	config_check(const struct config *, struct error *);
 /* The file's text for these settings, malloc'd. */

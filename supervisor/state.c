@@ -25,7 +25,7 @@ state_path(const char *given, char *buf, size_t size)
 	if (given != NULL && given[0] != '\0')
 		n = snprintf(buf, size, "%s", given);
 	else if (geteuid() == 0)
-		n = snprintf(buf, size, "/var/lib/reeve");
+		n = snprintf(buf, size, "%s", STATEDIR);
 	else if (xdg != NULL && xdg[0] == '/')
 		n = snprintf(buf, size, "%s/reeve", xdg);
 	else if (home != NULL && home[0] != '\0')
