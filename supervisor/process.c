@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "envdir.h"
+#include "limitsfile.h"
 #include "log.h"
 #include "process.h"
 #include "procfs.h"
@@ -104,6 +105,19 @@ set_notification(const struct plan *plan)
 		die(plan->sv, "cannot set notification-fd");
 }
 
+/* Last, as it takes away what all before needs. */
+static void
+set_limits(const struct service *sv)
+{
+	struct limits_error	e;
+
+	if (limitsfile_apply("limits", &e) == 0)
+		return;
+	log_error("bad limits", "service=%s file=limits line=%d error=%s",
+	    log_str(sv->name), e.line, log_str(e.text));
+	_exit(EXIT_CANNOT_RUN);
+}
+
 static void
 exec_run(const struct service *sv)
 {
@@ -146,8 +160,10 @@ child(const struct plan *plan)
 		die(sv, "cannot read env/");
 	setrlimit(RLIMIT_NOFILE, &sv->roster->nofile);
 	set_notification(plan);
-	if (plan->program == PROGRAM_RUN)
+	if (plan->program == PROGRAM_RUN) {
+		set_limits(sv);
 		exec_run(sv);
+	}
 	exec_finish(sv, plan->status);
 }
 

@@ -14,7 +14,7 @@
  * process of ours ever runs that a successor could not recognize.
  */
 
-#define EXIT_CANNOT_RUN	111	/* as runit: run could not be executed */
+#define EXIT_CANNOT_RUN	111	/* as runit: run was not executed */
 
 pid_t	process_spawn(struct service *, enum service_program);
 void	process_go(struct service *);

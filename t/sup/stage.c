@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
@@ -7,6 +8,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
+#include <grp.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -201,24 +203,59 @@ stage_service(const char *name, const char *script)
 	stage_file(path, content);
 }
 
-pid_t
-stage_reeved(void)
+static const char *
+program(void)
 {
-	const char	*program = getenv("REEVED");
-	pid_t		 pid;
-	int		 fd;
+	const char	*path = getenv("REEVED");
 
-	if (program == NULL)
-		program = "./reeved";
-	ck_assert_int_ge(pid = fork(), 0);
-	if (pid != 0)
-		return pid;
+	return path == NULL ? "./reeved" : path;
+}
+
+static void
+exec_reeved(const char *path)
+{
+	int	fd;
+
 	fd = open(stage_path("log"), O_WRONLY | O_CREAT | O_APPEND, 0644);
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
-	execl(program, "reeved", "-v", "--state", stage_path("state"),
+	execl(path, "reeved", "-v", "--state", stage_path("state"),
 	    (char *)NULL);
-	perror(program);
+	perror(path);
+	_exit(127);
+}
+
+pid_t
+stage_reeved(void)
+{
+	pid_t	pid;
+
+	ck_assert_int_ge(pid = fork(), 0);
+	if (pid == 0)
+		exec_reeved(program());
+	return pid;
+}
+
+pid_t
+stage_reeved_as(uid_t uid, unsigned long processes)
+{
+	struct rlimit	limit = { processes, processes };
+	char		out[256];
+	pid_t		pid;
+
+	ck_assert_int_eq(stage_run(out, sizeof(out),
+	    "cp %s %s && chmod 755 %s && chown -R %u:%u %s", program(),
+	    stage_path("reeved"), stage_path("."), (unsigned)uid,
+	    (unsigned)uid, stage_path("state")), 0);
+	ck_assert_int_ge(pid = fork(), 0);
+	if (pid != 0)
+		return pid;
+	if ((processes != 0 && setrlimit(RLIMIT_NPROC, &limit) == -1) ||
+	    chown(stage_path("."), uid, uid) == -1 ||
+	    setgroups(0, NULL) == -1 || setresgid(uid, uid, uid) == -1 ||
+	    setresuid(uid, uid, uid) == -1)
+		_exit(126);
+	exec_reeved(stage_path("reeved"));
 	_exit(127);
 }
 

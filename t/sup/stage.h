@@ -47,6 +47,12 @@ void	stage_service(const char *name, const char *script);
 /* Start reeved -v on the state directory; its log is in the file "log". */
 pid_t	stage_reeved(void);
 
+/*
+ * The same as this user, whose the state directory becomes, with a limit of
+ * processes (0: none).  The program is copied to where that user can run it.
+ */
+pid_t	stage_reeved_as(uid_t, unsigned long processes);
+
 /* Wait for its end; the exit code, or -1 if it was killed. */
 int	stage_wait(pid_t);
 
@@ -85,6 +91,7 @@ void	stage_fail(const char *file, int line, const char *what)
 
 /* The cases of the other files. */
 TCase	*runit_case(void);
+TCase	*limits_case(void);
 TCase	*needs_case(void);
 
 #endif

@@ -694,6 +694,7 @@ reeved_suite(void)
 	suite_add_tcase(suite, tc);
 	suite_add_tcase(suite, runit_case());
 	suite_add_tcase(suite, needs_case());
+	suite_add_tcase(suite, limits_case());
 	return suite;
 }
 
