@@ -129,8 +129,9 @@ bad_value(const struct opt *o, const char *value, const char *expected)
 static int
 set_option(const struct opt *o, void *opts, const char *value)
 {
-	void	*where = (char *)opts + o->offset;
-	char	*end;
+	void			*where = (char *)opts + o->offset;
+	const struct strlist	*list = where;
+	char			*end;
 
 	switch (o->type) {
 	case OPT_FLAG:
@@ -152,7 +153,8 @@ set_option(const struct opt *o, void *opts, const char *value)
 			    "a duration like 30s, 5m, 2h or 1d");
 		return 0;
 	case OPT_LIST:
-		if (!strlist_split(where, value, ','))
+		/* An empty one is a variable that is not set. */
+		if (!strlist_split(where, value, ',') || list->n == 0)
 			return bad_value(o, value, "a list");
 		return 0;
 	}

@@ -240,7 +240,7 @@ START_TEST(a_channel_is_an_argument_or_an_option)
 		"leave --as scout", "leave --as scout 'review.>'",
 		"history", "history general --channel review",
 		"history a..b", "listen --as scout a..b",
-		"channels set --class live",
+		"listen --as scout --channel ''", "channels set --class live",
 		"channels set general --channel review --class live",
 		"channels --class live", "channels list general",
 		"channels --channel general", "channels nonsense general",
