@@ -92,6 +92,11 @@ void	stage_fail(const char *file, int line, const char *what)
 /* The cases of the other files. */
 TCase	*runit_case(void);
 TCase	*limits_case(void);
+TCase	*log_case(void);
 TCase	*needs_case(void);
+
+/* What this program is when its tests start it as a service; its exit code,
+ * or -1: it is none of these. */
+int	log_helper(int argc, char *argv[]);
 
 #endif

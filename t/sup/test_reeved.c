@@ -695,15 +695,19 @@ reeved_suite(void)
 	suite_add_tcase(suite, runit_case());
 	suite_add_tcase(suite, needs_case());
 	suite_add_tcase(suite, limits_case());
+	suite_add_tcase(suite, log_case());
 	return suite;
 }
 
 int
-main(void)
+main(int argc, char *argv[])
 {
-	SRunner	*runner = srunner_create(reeved_suite());
+	SRunner	*runner;
 	int	 failed;
 
+	if ((failed = log_helper(argc, argv)) != -1)
+		return failed;
+	runner = srunner_create(reeved_suite());
 	srunner_run_all(runner, CK_ENV);
 	failed = srunner_ntests_failed(runner);
 	srunner_free(runner);
