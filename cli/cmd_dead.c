@@ -159,6 +159,8 @@ static int
 letter_entry(const struct letter *l, struct entry *en, const char **data,
     size_t *len, struct error *e)
 {
+	struct json_found	entry;
+
 	if (l->owner == NULL)
 		return error_set(e, EX_DATAERR, "it has no owner: nobody to "
 		    "deliver it to");
@@ -168,10 +170,12 @@ letter_entry(const struct letter *l, struct entry *en, const char **data,
 	if (l->entry == NULL && l->entry64 == NULL)
 		return error_set(e, EX_DATAERR, "it has no entry: there is "
 		    "nothing to deliver");
-	if (!cJSON_IsObject(l->entry) ||
-	    !json_span(l->data, l->len, "entry", data, len))
+	if (!cJSON_IsObject(l->entry) || json_find(&entry, l->data, l->len,
+	    JSON_DEPTH_MAX, "entry", e) == -1 || entry.times == 0)
 		return error_set(e, EX_DATAERR, "what it holds is not an "
 		    "entry");
+	*data = entry.value;
+	*len = entry.len;
 	if (entry_read(en, *data, *len, e) == -1) {
 		entry_free(en);
 		return error_wrap(e, "what it holds is not an entry");
@@ -185,7 +189,7 @@ replay_letter(struct dead *d, const struct letter *l, struct error *e)
 	char		 subject[SUBJECT_MAX], id[SUBJECT_MAX];
 	struct bus_pub	 p = { .subject = subject, .msg_id = id };
 	struct entry	 en;
-	const char	*data;
+	const char	*data = NULL;
 	int		 r;
 
 	if (letter_entry(l, &en, &data, &p.len, e) == -1)

@@ -66,18 +66,31 @@ only_request(const struct bus *b)
 	return BUS_NO_SLOT;
 }
 
+/* A reply subject's last token, `<slot>g<generation>` in hexadecimal. */
+static bool
+reply_token(const char *s, uint32_t *slot, uint32_t *generation)
+{
+	char	*end;
+
+	if ((s = strrchr(s, '.')) == NULL)
+		return false;
+	*slot = (uint32_t)strtoul(s + 1, &end, 16);
+	if (*end != 'g')
+		return false;
+	*generation = (uint32_t)strtoul(end + 1, &end, 16);
+	return *end == '\0';
+}
+
 void
 bus_on_reply(void *arg, natsMsg *m)
 {
 	struct bus	*b = arg;
-	const char	*token = strrchr(natsMsg_GetSubject(m), '.');
-	unsigned	 i, generation;
+	uint32_t	 i, generation;
 
 	if (natsMsg_IsNoResponders(m)) {
 		if ((i = only_request(b)) != BUS_NO_SLOT)
 			request_end(b, i, BUS_NO_RESPONDER, NULL);
-	} else if (token != NULL &&
-	    sscanf(token + 1, "%xg%x", &i, &generation) == 2 &&
+	} else if (reply_token(natsMsg_GetSubject(m), &i, &generation) &&
 	    i < b->n_requests && b->requests[i].fn != NULL &&
 	    b->requests[i].generation == generation)
 		request_end(b, i, BUS_OK, m);

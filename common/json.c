@@ -16,25 +16,29 @@
 /* The caller frees scan->repaired in any case. */
 static int
 check(struct json_scan *scan, const char *data, size_t len, unsigned depth,
-    struct error *e)
+    const char *want, struct error *e)
 {
 	memset(scan, 0, sizeof(*scan));
 	if (len == 0)
 		return error_set(e, EX_DATAERR, "not JSON: empty");
-	if (json_scan(scan, data, len, depth))
+	if (json_scan(scan, data, len, depth, want))
 		return 0;
 	return error_set(e, scan->memory ? EX_OSERR : EX_DATAERR,
 	    "not JSON: %s at byte %zu", scan->why, scan->at);
 }
 
 int
-json_check(const char *data, size_t len, struct error *e)
+json_find(struct json_found *f, const char *data, size_t len, unsigned depth,
+    const char *name, struct error *e)
 {
 	struct json_scan	scan;
 	int			rc;
 
-	rc = check(&scan, data, len, JSON_DEPTH_MAX, e);
+	rc = check(&scan, data, len, depth, name, e);
 	free(scan.repaired);
+	f->times = scan.times;
+	f->value = scan.value;
+	f->len = scan.value_len;
 	return rc;
 }
 
@@ -45,7 +49,7 @@ json_parse_depth(const char *data, size_t len, unsigned depth,
 	struct json_scan	 scan;
 	cJSON			*o = NULL;
 
-	if (check(&scan, data, len, depth, e) == 0 &&
+	if (check(&scan, data, len, depth, NULL, e) == 0 &&
 	    (o = cJSON_ParseWithLengthOpts(scan.repaired != NULL ?
 	    scan.repaired : data, len, NULL, false)) == NULL)
 		error_set(e, EX_OSERR, "out of memory for %zu bytes of JSON",

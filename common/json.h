@@ -30,8 +30,20 @@
  * U+FFFD.  The caller frees with cJSON_Delete.  NULL with *e set (EX_DATAERR).
  */
 cJSON	*json_parse(const char *data, size_t len, struct error *e);
-/* Would json_parse take it?  0, or -1 with *e. */
-int	json_check(const char *data, size_t len, struct error *e);
+
+/* A member of an object, as its bytes stand in the text. */
+struct json_found {
+	unsigned	 times;		/* 0: it is not there */
+	const char	*value;		/* the first one's */
+	size_t		 len;
+};
+
+/*
+ * Check a text as json_parse_depth does, and find a member of the object that
+ * it is, without making a tree.  0, or -1 with *e.
+ */
+int	json_find(struct json_found *, const char *data, size_t len,
+	    unsigned depth, const char *name, struct error *e);
 /* json_parse for what will be wrapped: nesting over `depth` is refused. */
 cJSON	*json_parse_depth(const char *data, size_t len, unsigned depth,
 	    struct error *e);
@@ -90,14 +102,6 @@ int	json_unique(const cJSON *o, const char *path, struct error *e);
 
 /* Case-sensitive member, or NULL. */
 const cJSON *json_get(const cJSON *o, const char *name);
-
-/*
- * The bytes of a top-level member's value in a text that json_parse or
- * json_check accepted, as they stand there.  How often the member is given;
- * *value is the first one's.
- */
-unsigned json_span(const char *data, size_t len, const char *name,
-	    const char **value, size_t *value_len);
 
 /* Print without white space, numbers exactly; malloc'd, NULL only when out of
  * memory. */

@@ -13,8 +13,14 @@
 struct scan {
 	const char		*data, *p, *end;
 	unsigned		 depth;		/* left */
+	unsigned		 top;		/* depth within the outermost */
+	const char		*want;		/* a member of that; or NULL */
 	struct json_scan	*out;
 };
+
+/* What needs no look in a string: ASCII but quote, backslash and control. */
+static const bool	plain[256] = { [' ' ... '!'] = true,
+			    ['#' ... '['] = true, [']' ... 0x7f] = true };
 
 static bool	scan_value(struct scan *);
 
@@ -141,7 +147,11 @@ scan_string(struct scan *s)
 	if (s->p == s->end || *s->p != '"')
 		return wrong(s, "expected a string");
 	s->p++;
-	while (s->p < s->end) {
+	for (;;) {
+		while (s->p < s->end && plain[(unsigned char)*s->p])
+			s->p++;
+		if (s->p == s->end)
+			return wrong(s, "the end inside a string");
 		c = (unsigned char)*s->p;
 		if (c == '"') {
 			s->p++;
@@ -152,15 +162,12 @@ scan_string(struct scan *s)
 				return false;
 		} else if (c < 0x20)
 			return wrong(s, "a control character in a string");
-		else if (c < 0x80)
-			s->p++;
 		else if ((n = utf8_decode(s->p, (size_t)(s->end - s->p),
 		    &cp)) == 0)
 			return wrong(s, "bytes that are not UTF-8");
 		else
 			s->p += n;
 	}
-	return wrong(s, "the end inside a string");
 }
 
 static bool
@@ -212,140 +219,7 @@ scan_word(struct scan *s, const char *word)
 	return true;
 }
 
-/* A member's name and colon. */
-static bool
-scan_name(struct scan *s)
-{
-	s->p = skip_space(s->p, s->end);
-	if (!scan_string(s))
-		return false;
-	s->p = skip_space(s->p, s->end);
-	if (s->p == s->end || *s->p != ':')
-		return wrong(s, "expected a colon");
-	s->p++;
-	return true;
-}
-
-/* At the opening bracket of an array or object. */
-static bool
-scan_nested(struct scan *s)
-{
-	bool	object = *s->p == '{';
-	char	close = object ? '}' : ']';
-
-	if (s->depth == 0)
-		return wrong(s, "nested too deep");
-	s->depth--;
-	s->p = skip_space(s->p + 1, s->end);
-	if (s->p < s->end && *s->p == close)
-		goto done;
-	for (;;) {
-		if ((object && !scan_name(s)) || !scan_value(s))
-			return false;
-		s->p = skip_space(s->p, s->end);
-		if (s->p < s->end && *s->p == close)
-			break;
-		if (s->p == s->end || *s->p != ',')
-			return wrong(s, object ? "expected , or }" :
-			    "expected , or ]");
-		s->p++;
-	}
-done:
-	s->p++;
-	s->depth++;
-	return true;
-}
-
-static bool
-scan_value(struct scan *s)
-{
-	s->p = skip_space(s->p, s->end);
-	if (s->p == s->end)
-		return wrong(s, "the end where a value belongs");
-	switch (*s->p) {
-	case '{':
-	case '[':
-		return scan_nested(s);
-	case '"':
-		return scan_string(s);
-	case 't':
-		return scan_word(s, "true");
-	case 'f':
-		return scan_word(s, "false");
-	case 'n':
-		return scan_word(s, "null");
-	default:
-		if (*s->p == '-' || (*s->p >= '0' && *s->p <= '9'))
-			return scan_number(s);
-		return wrong(s, "expected a value");
-	}
-}
-
-bool
-json_scan(struct json_scan *out, const char *data, size_t len,
-    unsigned depth)
-{
-	struct scan	s = { .data = data, .p = data, .end = data + len,
-			    .depth = depth, .out = out };
-
-	memset(out, 0, sizeof(*out));
-	if (!scan_value(&s))
-		return false;
-	s.p = skip_space(s.p, s.end);
-	return s.p == s.end ? true : wrong(&s, "bytes after the value");
-}
-
-/* --- where a member's bytes are ------------------------------------------ */
-
-/* At the quote; behind the closing one, or NULL. */
-static const char *
-skip_string(const char *p, const char *end)
-{
-	for (p++; p < end; p++) {
-		if (*p == '"')
-			return p + 1;
-		if (*p == '\\' && ++p == end)
-			break;
-	}
-	return NULL;
-}
-
-static const char *
-skip_value(const char *p, const char *end)
-{
-	size_t	depth = 0;
-
-	while (p < end) {
-		switch (*p) {
-		case '"':
-			if ((p = skip_string(p, end)) == NULL)
-				return NULL;
-			break;
-		case '{':
-		case '[':
-			depth++;
-			p++;
-			break;
-		case '}':
-		case ']':
-			if (depth == 0)
-				return NULL;
-			depth--;
-			p++;
-			break;
-		default:
-			/* Of words and numbers, and what is between. */
-			do
-				p++;
-			while (p < end && strchr("\"{}[]", *p) == NULL &&
-			    (depth > 0 || strchr(", \t\r\n", *p) == NULL));
-			break;
-		}
-		if (depth == 0)
-			return p;
-	}
-	return NULL;
-}
+/* --- a member by its name ------------------------------------------------ */
 
 /* The code point of the escape at p; *n is how long it is. */
 static uint32_t
@@ -409,33 +283,111 @@ name_is(const char *p, const char *end, const char *name)
 	return *name == '\0';
 }
 
-unsigned
-json_span(const char *data, size_t len, const char *name,
-    const char **value, size_t *value_len)
-{
-	const char	*end = data + len, *p, *key, *key_end, *from;
-	unsigned	 n = 0;
+/* --- values ---------------------------------------------------------------- */
 
-	p = skip_space(data, end);
-	if (p == end || *p != '{')
-		return 0;
-	do {
-		key = skip_space(p + 1, end);
-		if (key == end || *key != '"' ||
-		    (key_end = skip_string(key, end)) == NULL)
+/* A member's name and colon; is it the one that is wanted? */
+static bool
+scan_name(struct scan *s, bool *wanted)
+{
+	const char	*from;
+
+	from = s->p = skip_space(s->p, s->end);
+	if (!scan_string(s))
+		return false;
+	*wanted = s->want != NULL && s->depth == s->top &&
+	    name_is(from + 1, s->p - 1, s->want);
+	s->p = skip_space(s->p, s->end);
+	if (s->p == s->end || *s->p != ':')
+		return wrong(s, "expected a colon");
+	s->p++;
+	return true;
+}
+
+static bool
+scan_member(struct scan *s)
+{
+	struct json_scan	*o = s->out;
+	const char		*from;
+	bool			 wanted;
+
+	if (!scan_name(s, &wanted))
+		return false;
+	from = s->p = skip_space(s->p, s->end);
+	if (!scan_value(s))
+		return false;
+	if (wanted && o->times++ == 0) {
+		o->value = from;
+		o->value_len = (size_t)(s->p - from);
+	}
+	return true;
+}
+
+/* At the opening bracket of an array or object. */
+static bool
+scan_nested(struct scan *s)
+{
+	bool	object = *s->p == '{';
+	char	close = object ? '}' : ']';
+
+	if (s->depth == 0)
+		return wrong(s, "nested too deep");
+	s->depth--;
+	s->p = skip_space(s->p + 1, s->end);
+	if (s->p < s->end && *s->p == close)
+		goto done;
+	for (;;) {
+		if (object ? !scan_member(s) : !scan_value(s))
+			return false;
+		s->p = skip_space(s->p, s->end);
+		if (s->p < s->end && *s->p == close)
 			break;
-		p = skip_space(key_end, end);
-		if (p == end || *p != ':')
-			break;
-		from = skip_space(p + 1, end);
-		if (from == end || (p = skip_value(from, end)) == NULL ||
-		    p == from)
-			break;
-		if (name_is(key + 1, key_end - 1, name) && n++ == 0) {
-			*value = from;
-			*value_len = (size_t)(p - from);
-		}
-		p = skip_space(p, end);
-	} while (p < end && *p == ',');
-	return n;
+		if (s->p == s->end || *s->p != ',')
+			return wrong(s, object ? "expected , or }" :
+			    "expected , or ]");
+		s->p++;
+	}
+done:
+	s->p++;
+	s->depth++;
+	return true;
+}
+
+static bool
+scan_value(struct scan *s)
+{
+	s->p = skip_space(s->p, s->end);
+	if (s->p == s->end)
+		return wrong(s, "the end where a value belongs");
+	switch (*s->p) {
+	case '{':
+	case '[':
+		return scan_nested(s);
+	case '"':
+		return scan_string(s);
+	case 't':
+		return scan_word(s, "true");
+	case 'f':
+		return scan_word(s, "false");
+	case 'n':
+		return scan_word(s, "null");
+	default:
+		if (*s->p == '-' || (*s->p >= '0' && *s->p <= '9'))
+			return scan_number(s);
+		return wrong(s, "expected a value");
+	}
+}
+
+bool
+json_scan(struct json_scan *out, const char *data, size_t len,
+    unsigned depth, const char *want)
+{
+	struct scan	s = { .data = data, .p = data, .end = data + len,
+			    .depth = depth, .top = depth - 1, .want = want,
+			    .out = out };
+
+	memset(out, 0, sizeof(*out));
+	if (!scan_value(&s))
+		return false;
+	s.p = skip_space(s.p, s.end);
+	return s.p == s.end ? true : wrong(&s, "bytes after the value");
 }

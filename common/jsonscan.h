@@ -18,11 +18,16 @@ struct json_scan {
 	/* The text with each lone surrogate escape as \ufffd, of the same
 	 * length; malloc'd; NULL when there is none. */
 	char		*repaired;
+	/* The wanted member of an object, as often as it is given; the bytes
+	 * of its value where it is given first. */
+	unsigned	 times;
+	const char	*value;
+	size_t		 value_len;
 };
 
-/* depth: most nested arrays and objects.  The caller frees s->repaired, also
- * when it returns false. */
+/* depth: most nested arrays and objects, at least 1.  want: a member's name, or
+ * NULL.  The caller frees s->repaired, also when it returns false. */
 bool	json_scan(struct json_scan *s, const char *data, size_t len,
-	    unsigned depth);
+	    unsigned depth, const char *want);
 
 #endif

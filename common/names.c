@@ -118,19 +118,26 @@ token_is(const char *token, size_t len, const char *s)
 static bool
 subject_is_valid(const char *s)
 {
-	const char	*token, *p;
-	size_t		 len;
+	const char	*token = s, *p;
 
-	while (s != NULL) {
-		token = next_token(&s, &len);
-		if (len == 0 || (token[0] == '>' && s != NULL))
-			return false;
-		for (p = token; p < token + len; p++)
-			if ((unsigned char)*p <= ' ' || *p == 0x7f ||
-			    ((*p == '*' || *p == '>') && len > 1))
+	for (p = s;; p++)
+		switch (*p) {
+		case '\0':
+			return p > token;
+		case '.':
+			if (p == token || *token == '>')
 				return false;
-	}
-	return true;
+			token = p + 1;
+			break;
+		case '*':
+		case '>':
+			if (p != token || (p[1] != '.' && p[1] != '\0'))
+				return false;
+			break;
+		default:
+			if ((unsigned char)*p <= ' ' || *p == 0x7f)
+				return false;
+		}
 }
 
 bool
@@ -297,15 +304,26 @@ static int
 subject(char *buf, size_t size, const char *space, const char *family,
     const char *a, const char *b)
 {
-	char	token[SPACE_MAX];
-	int	n;
+	const char	*part[] = { ROOT, NULL, family, a, b };
+	char		 token[SPACE_MAX];
+	size_t		 i, len, used = 0;
 
 	if (name_token(token, sizeof(token), space) == -1)
 		return -1;
-	n = build(buf, size, ROOT ".%s.%s.%s%s%s", token, family, a,
-	    b != NULL ? "." : "", b != NULL ? b : "");
-	if (n != -1 && subject_is_valid(buf))
-		return n;
+	part[1] = token;
+	for (i = 0; i < 5 && part[i] != NULL; i++) {
+		len = strlen(part[i]);
+		if (used + len + 1 > size)
+			break;
+		memcpy(buf + used, part[i], len);
+		used += len;
+		buf[used++] = '.';
+	}
+	if (i == 5 || part[i] == NULL) {
+		buf[used - 1] = '\0';
+		if (subject_is_valid(buf))
+			return (int)used - 1;
+	}
 	buf[0] = '\0';
 	return -1;
 }

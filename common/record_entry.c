@@ -6,6 +6,7 @@
 #include "message.h"
 #include "record.h"
 #include "records.h"
+#include "utf8.h"
 
 static const char *const reasons[] = { "durable-channel", "live-mention",
 	NULL };
@@ -36,75 +37,123 @@ static const struct json_field table[] = {
 	JSON_END
 };
 
+/* --- as entry_head lays it out ---------------------------------------------- */
+
+static const char	open[] = "{\"msg\":";	/* then the message */
+
+/* The number that ends at *end, which moves before it; false if there is
+ * none that JSON_U64 would take as it stands. */
+static bool
+number_before(const char *from, const char **end, uint64_t *n)
+{
+	const char	*p = *end;
+	uint64_t	 unit = 1;
+
+	for (*n = 0; p > from && p[-1] >= '0' && p[-1] <= '9' &&
+	    *end - p < 15; unit *= 10)
+		*n += (uint64_t)(*--p - '0') * unit;
+	if (p == *end || (*p == '0' && *end - p > 1))
+		return false;
+	*end = p;
+	return true;
+}
+
+static bool
+word_before(const char *from, const char **end, const char *word)
+{
+	size_t	n = strlen(word);
+
+	if ((size_t)(*end - from) < n || memcmp(*end - n, word, n) != 0)
+		return false;
+	*end -= n;
+	return true;
+}
+
+/* The string whose closing quote is before *end, if it has no escapes. */
+static bool
+string_before(const char *from, const char **end, char *buf, size_t size)
+{
+	const char	*p = *end - 1;
+	size_t		 i, n;
+
+	if (*end == from || *p != '"')
+		return false;
+	while (p > from && p[-1] != '"')
+		p--;
+	n = (size_t)(*end - 1 - p);
+	if (p == from || n == 0 || n >= size || !utf8_is_valid(p, n))
+		return false;
+	for (i = 0; i < n; i++)
+		if ((unsigned char)p[i] < ' ' || p[i] == '\\')
+			return false;
+	memcpy(buf, p, n);
+	buf[n] = '\0';
+	*end = p - 1;
+	return true;
+}
+
 /*
- * The entry with nothing of msg but its id: most of an entry is its message,
- * which goes on as it is.  malloc'd; NULL when out of memory.
+ * Most of an entry is its message, which goes on as it is; ours have the rest
+ * behind it.  That is read from the end; the message in front of it is JSON,
+ * and so it is all.  False: look at it as at any other.
  */
-static char *
-without_msg(const char *data, size_t len, const char *msg, size_t msg_len,
-    size_t *out_len)
+static bool
+read_ours(struct entry *en, const char *data, size_t len)
 {
-	static const char	name[] = "\"id\":", twice[] = "\"id\":0,\"id\":0";
-	const char		*id, *tail = msg + msg_len;
-	size_t			 id_len;
-	char			*out, *p;
+	const char		*end = data + len;
+	struct json_found	 id;
 
-	if ((out = p = malloc(len + sizeof(twice) + 2)) == NULL)
-		return NULL;
-	p = mempcpy(p, data, (size_t)(msg - data));
-	*p++ = '{';
-	switch (json_span(msg, msg_len, "id", &id, &id_len)) {
-	case 0:
-		break;
-	case 1:
-		p = mempcpy(p, name, sizeof(name) - 1);
-		p = mempcpy(p, id, id_len);
-		break;
-	default:
-		/* For the reader of the text to refuse. */
-		p = mempcpy(p, twice, sizeof(twice) - 1);
+	en->reason = ENTRY_DURABLE_CHANNEL;
+	if (len < sizeof(open) || memcmp(data, open, sizeof(open) - 1) != 0 ||
+	    !word_before(data, &end, "}") ||
+	    !number_before(data, &end, &en->generation) ||
+	    !word_before(data, &end, "\",\"generation\":"))
+		return false;
+	if (!word_before(data, &end, reasons[en->reason])) {
+		en->reason = ENTRY_LIVE_MENTION;
+		if (!word_before(data, &end, reasons[en->reason]))
+			return false;
 	}
-	*p++ = '}';
-	p = mempcpy(p, tail, (size_t)(data + len - tail));
-	*out_len = (size_t)(p - out);
-	return out;
+	if (!word_before(data, &end, ",\"reason\":\"") ||
+	    !number_before(data, &end, &en->seq) ||
+	    !word_before(data, &end, ",\"seq\":") ||
+	    !string_before(data, &end, en->own_channel,
+	    sizeof(en->own_channel)) ||
+	    !word_before(data, &end, ",\"channel\":"))
+		return false;
+	en->msg = data + sizeof(open) - 1;
+	if (end <= en->msg || *en->msg != '{')
+		return false;
+	en->msg_len = (size_t)(end - en->msg);
+	if (json_find(&id, en->msg, en->msg_len, JSON_DEPTH_MAX - 1, "id",
+	    NULL) == -1 || id.times != 1 || id.value[0] != '"' ||
+	    id.len - 2 >= sizeof(en->own_id) ||
+	    memchr(id.value, '\\', id.len) != NULL)
+		return false;
+	memcpy(en->own_id, id.value + 1, id.len - 2);
+	en->own_id[id.len - 2] = '\0';
+	en->channel = en->own_channel;
+	en->msg_id = en->own_id;
+	return message_id_is_valid(en->msg_id);
 }
 
-/* The tree of an entry, msg in it cut down to its id. */
-static cJSON *
-parse_around(const char *data, size_t len, struct entry *en, struct error *e)
+/* --- as anybody may -------------------------------------------------------------- */
+
+static int
+read_any(struct entry *en, const char *data, size_t len, struct error *e)
 {
-	cJSON	*tree;
-	char	*rest;
-	size_t	 rest_len;
+	struct view		v = { .channel = NULL };
+	struct json_found	msg;
 
-	if (json_check(data, len, e) == -1)
-		return NULL;
-	if (json_span(data, len, "msg", &en->msg, &en->msg_len) == 0 ||
-	    en->msg[0] != '{')
-		return record_parse(data, len, e);
-	rest = without_msg(data, len, en->msg, en->msg_len, &rest_len);
-	if (rest == NULL) {
-		error_errno(e, EX_OSERR, "entry");
-		return NULL;
-	}
-	tree = record_parse(rest, rest_len, e);
-	free(rest);
-	return tree;
-}
-
-int
-entry_read(struct entry *en, const char *data, size_t len, struct error *e)
-{
-	struct view	v = { .channel = NULL };
-
-	memset(en, 0, sizeof(*en));
-	if ((en->tree = parse_around(data, len, en, e)) == NULL ||
-	    json_read(en->tree, table, &v, "", e) == -1)
+	if ((en->tree = record_parse(data, len, e)) == NULL ||
+	    json_read(en->tree, table, &v, "", e) == -1 ||
+	    json_find(&msg, data, len, JSON_DEPTH_MAX, "msg", e) == -1)
 		return -1;
 	if (!message_id_is_valid(v.msg_id))
 		return error_set(e, EX_DATAERR, "msg.id: expected 1 to %d "
 		    "bytes without control characters", MESSAGE_ID_MAX);
+	en->msg = msg.value;
+	en->msg_len = msg.len;
 	en->channel = v.channel;
 	en->seq = v.seq;
 	en->reason = strcmp(v.reason, reasons[ENTRY_DURABLE_CHANNEL]) == 0 ?
@@ -114,12 +163,21 @@ entry_read(struct entry *en, const char *data, size_t len, struct error *e)
 	return 0;
 }
 
+int
+entry_read(struct entry *en, const char *data, size_t len, struct error *e)
+{
+	en->tree = NULL;
+	return read_ours(en, data, len) ? 0 : read_any(en, data, len, e);
+}
+
 void
 entry_free(struct entry *en)
 {
 	cJSON_Delete(en->tree);
-	memset(en, 0, sizeof(*en));
+	en->tree = NULL;
 }
+
+/* --- laying it out ------------------------------------------------------------------ */
 
 /* A string as JSON, quotes included; malloc'd. */
 static char *
@@ -136,13 +194,11 @@ char *
 entry_head(const char *msg, size_t msg_len, const char *channel,
     uint64_t seq, enum entry_reason reason, size_t *head_len)
 {
-	static const char	open[] = "{\"msg\":";
-	char			*name = quoted(channel), *tail = NULL;
-	char			*head = NULL, *p;
-	int			 n = -1;
+	char	*name = quoted(channel), *rest = NULL, *head = NULL, *p;
+	int	 n = -1;
 
 	if (name != NULL)
-		n = asprintf(&tail, ",\"channel\":%s,\"seq\":%llu,"
+		n = asprintf(&rest, ",\"channel\":%s,\"seq\":%llu,"
 		    "\"reason\":\"%s\",\"generation\":", name,
 		    (unsigned long long)seq, reasons[reason]);
 	free(name);
@@ -152,8 +208,8 @@ entry_head(const char *msg, size_t msg_len, const char *channel,
 	if ((head = malloc(*head_len + 1)) != NULL) {
 		p = mempcpy(head, open, sizeof(open) - 1);
 		p = mempcpy(p, msg, msg_len);
-		memcpy(p, tail, (size_t)n + 1);
+		memcpy(p, rest, (size_t)n + 1);
 	}
-	free(tail);
+	free(rest);
 	return head;
 }

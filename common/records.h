@@ -3,6 +3,7 @@
 #define REEVE_RECORDS_H
 
 #include "json.h"
+#include "message.h"
 #include "names.h"
 
 /*
@@ -124,7 +125,9 @@ void	presence_free(struct presence *);
 enum entry_reason { ENTRY_DURABLE_CHANNEL, ENTRY_LIVE_MENTION };
 
 struct entry {
-	cJSON			*tree;		/* owns the strings */
+	cJSON			*tree;		/* owns the strings, or NULL: */
+	char			 own_channel[SUBJECT_MAX];
+	char			 own_id[MESSAGE_ID_MAX + 1];
 	const char		*channel;
 	uint64_t		 seq;		/* of CHAT */
 	enum entry_reason	 reason;

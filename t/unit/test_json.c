@@ -204,9 +204,9 @@ START_TEST(hostile_bytes)
 	static const char	good[] = "{\"a\\u00e9\":[1.5e3,\"\\ud83d\\ude00"
 	    "\\ud83d\xc3\xa9\",null,true,{}],\"msg\":{\"id\":\"x\"}}";
 	const size_t		len = sizeof(good) - 1;
-	const char		*v;
+	struct json_found	f;
 	char			*text;
-	size_t			i, n;
+	size_t			i;
 	int			c;
 	cJSON			*o;
 
@@ -215,7 +215,6 @@ START_TEST(hostile_bytes)
 		memcpy(text, good, i);
 		o = json_parse(text, i, NULL);
 		ck_assert((o != NULL) == (i == len));
-		(void)json_span(text, i, "msg", &v, &n);
 		cJSON_Delete(o);
 		free(text);
 	}
@@ -225,11 +224,11 @@ START_TEST(hostile_bytes)
 			memcpy(text, good, len);
 			text[i] = (char)c;
 			o = json_parse(text, len, NULL);
-			/* Where both read it, they agree. */
-			if (json_span(text, len, "msg", &v, &n) && o != NULL)
-				ck_assert_ptr_nonnull(json_get(o, "msg"));
-			else if (o != NULL)
-				ck_assert_ptr_null(json_get(o, "msg"));
+			ck_assert((json_find(&f, text, len, JSON_DEPTH_MAX,
+			    "msg", NULL) == 0) == (o != NULL));
+			if (o != NULL)
+				ck_assert((json_get(o, "msg") != NULL) ==
+				    (f.times > 0));
 			cJSON_Delete(o);
 		}
 	free(text);
@@ -447,9 +446,9 @@ START_TEST(unique_names)
 }
 END_TEST
 
-/* --- spans --------------------------------------------------------------- */
+/* --- found members ------------------------------------------------------- */
 
-static const struct { const char *text, *value; } spans[] = {
+static const struct { const char *text, *value; } found[] = {
 	{ "{\"msg\":{\"id\":1}}", "{\"id\":1}" },
 	{ " \n{ \"msg\" :\t{ } \r\n}", "{ }" },
 	{ "{\"a\":1,\"msg\":2}", "2" },
@@ -480,21 +479,31 @@ static const struct { const char *text, *value; } spans[] = {
 	{ "3", NULL },
 };
 
-START_TEST(span)
+static unsigned
+find(struct json_found *f, const char *text, const char *name)
 {
-	const char	*text = spans[_i].text, *want = spans[_i].value, *v;
-	cJSON		*o = json_parse(text, strlen(text), NULL), *part;
-	size_t		 n;
+	ck_assert_int_eq(json_find(f, text, strlen(text), JSON_DEPTH_MAX,
+	    name, NULL), 0);
+	return f->times;
+}
+
+START_TEST(finds)
+{
+	const char		*text = found[_i].text;
+	const char		*want = found[_i].value;
+	cJSON			*o = json_parse(text, strlen(text), NULL);
+	cJSON			*part;
+	struct json_found	 f;
 
 	ck_assert_ptr_nonnull(o);
 	if (want == NULL) {
-		ck_assert(!json_span(text, strlen(text), "msg", &v, &n));
+		ck_assert_uint_eq(find(&f, text, "msg"), 0);
 		ck_assert_ptr_null(json_get(o, "msg"));
 	} else {
-		ck_assert(json_span(text, strlen(text), "msg", &v, &n));
-		ck_assert_uint_eq(n, strlen(want));
-		ck_assert_int_eq(memcmp(v, want, n), 0);
-		part = json_parse(v, n, NULL);
+		ck_assert_uint_gt(find(&f, text, "msg"), 0);
+		ck_assert_uint_eq(f.len, strlen(want));
+		ck_assert_int_eq(memcmp(f.value, want, f.len), 0);
+		part = json_parse(f.value, f.len, NULL);
 		ck_assert(cJSON_Compare(part, json_get(o, "msg"), true));
 		cJSON_Delete(part);
 	}
@@ -502,23 +511,36 @@ START_TEST(span)
 }
 END_TEST
 
-START_TEST(span_of_escaped_names)
+START_TEST(counts_what_it_finds)
 {
-	const char	text[] = "{\"\\ud83d\\ude00\":1,\"\\n\\t\\b\\f\\r\":2,"
-	    "\"\\ud83d\":3,\"\xc3\xa9\":4,\"\":5}";
-	const char	*v;
-	size_t		n;
+	struct json_found	f;
 
-	ck_assert(json_span(TEXT(text), "\xf0\x9f\x98\x80", &v, &n));
-	ck_assert_int_eq(*v, '1');
-	ck_assert(json_span(TEXT(text), "\n\t\b\f\r", &v, &n));
-	ck_assert_int_eq(*v, '2');
-	ck_assert(json_span(TEXT(text), "\xef\xbf\xbd", &v, &n));
-	ck_assert_int_eq(*v, '3');
-	ck_assert(json_span(TEXT(text), "\xc3\xa9", &v, &n));
-	ck_assert_int_eq(*v, '4');
-	ck_assert(json_span(TEXT(text), "", &v, &n));
-	ck_assert_int_eq(*v, '5');
+	ck_assert_uint_eq(find(&f, "{\"a\":1,\"b\":{\"a\":2},\"\\u0061\":3,"
+	    "\"a\":4}", "a"), 3);
+	ck_assert_int_eq(*f.value, '1');
+	ck_assert_int_eq(json_find(&f, "{\"a\":1,}", 8, JSON_DEPTH_MAX, "a",
+	    NULL), -1);
+	ck_assert_int_eq(json_find(&f, "[[]]", 4, 1, "a", NULL), -1);
+	ck_assert_int_eq(json_find(&f, "", 0, 1, "a", NULL), -1);
+}
+END_TEST
+
+START_TEST(finds_escaped_names)
+{
+	static const char	text[] = "{\"\\ud83d\\ude00\":1,"
+	    "\"\\n\\t\\b\\f\\r\":2,\"\\ud83d\":3,\"\xc3\xa9\":4,\"\":5}";
+	struct json_found	f;
+
+	find(&f, text, "\xf0\x9f\x98\x80");
+	ck_assert_int_eq(*f.value, '1');
+	find(&f, text, "\n\t\b\f\r");
+	ck_assert_int_eq(*f.value, '2');
+	find(&f, text, "\xef\xbf\xbd");
+	ck_assert_int_eq(*f.value, '3');
+	find(&f, text, "\xc3\xa9");
+	ck_assert_int_eq(*f.value, '4');
+	find(&f, text, "");
+	ck_assert_int_eq(*f.value, '5');
 }
 END_TEST
 
@@ -606,9 +628,10 @@ suite(void)
 	    sizeof(misfits) / sizeof(misfits[0]));
 	tcase_add_test(t, unique_names);
 	suite_add_tcase(s, t);
-	t = tcase_create("span");
-	tcase_add_loop_test(t, span, 0, sizeof(spans) / sizeof(spans[0]));
-	tcase_add_test(t, span_of_escaped_names);
+	t = tcase_create("found");
+	tcase_add_loop_test(t, finds, 0, sizeof(found) / sizeof(found[0]));
+	tcase_add_test(t, counts_what_it_finds);
+	tcase_add_test(t, finds_escaped_names);
 	suite_add_tcase(s, t);
 	t = tcase_create("write");
 	tcase_add_test(t, setters);
