@@ -363,28 +363,42 @@ sh_quote(const char *s)
 	return out;
 }
 
+/* needs: the services that come before it, a line each. */
 static int
 write_service(struct setup *s, const char *name, const char *exec,
-    bool notify, struct error *e)
+    const char *needs, bool notify, struct error *e)
 {
 	char	*run = config_path(s->config, "service/%s/run", name);
 	char	*fd = config_path(s->config, "service/%s/notification-fd",
 		    name);
+	char	*before = config_path(s->config, "service/%s/needs", name);
 	char	*text = NULL;
 	int	 r = -1;
 
-	if (run == NULL || fd == NULL || asprintf(&text,
+	if (run == NULL || fd == NULL || before == NULL || asprintf(&text,
 	    "#!/bin/sh\n"
 	    "# Made by reeve init; see reeve-service(5).\n"
 	    "exec %s\n", exec) == -1)
 		error_errno(e, EX_OSERR, "%s", name);
 	/* run last: with it the service exists. */
-	else if (!notify || write_file(s, fd, "3\n", 0644, e) == 0)
+	else if (write_file(s, before, needs, 0644, e) == 0 &&
+	    (!notify || write_file(s, fd, "3\n", 0644, e) == 0))
 		r = write_file(s, run, text, 0755, e);
 	free(text);
+	free(before);
 	free(fd);
 	free(run);
 	return r;
+}
+
+/* The broker, where it is one of ours, before the lease, that before those
+ * who work under it. */
+static const char *
+needs_of(const struct setup *s, const char *role)
+{
+	if (strcmp(role, "lease") != 0)
+		return "lease\n";
+	return s->config->embedded ? "broker\n" : "";
 }
 
 static int
@@ -403,7 +417,8 @@ role_service(struct setup *s, const char *role, struct error *e)
 	    "%s --state %s --shard 0 --notify-fd 3", program, state) == -1)
 		error_errno(e, EX_OSERR, "%s", role);
 	else
-		r = write_service(s, role, exec, true, e);
+		r = write_service(s, role, exec, needs_of(s, role), true,
+		    e);
 	free(exec);
 	free(state);
 	free(program);
@@ -422,7 +437,7 @@ broker_service(struct setup *s, struct error *e)
 	    (q_server = sh_quote(server)) != NULL &&
 	    (q_conf = sh_quote(conf)) != NULL &&
 	    asprintf(&exec, "%s -c %s", q_server, q_conf) != -1)
-		r = write_service(s, "broker", exec, false, e);
+		r = write_service(s, "broker", exec, "", false, e);
 	else if (server != NULL)
 		error_errno(e, EX_OSERR, "broker");
 	free(exec);

@@ -156,12 +156,19 @@ gate_valid_until(const struct gate *g)
 	    lease_margin_ms(g->lease.ttl_ms);
 }
 
+bool
+gate_elsewhere(const struct gate *g)
+{
+	return g->have && (g->lease.host == NULL ||
+	    strcmp(g->lease.host, g->host) != 0);
+}
+
 const char *
 gate_why(const struct gate *g)
 {
 	if (!g->have)
 		return "no lease";
-	if (g->lease.host == NULL || strcmp(g->lease.host, g->host) != 0)
+	if (gate_elsewhere(g))
 		return "held by another host";
 	if (g->lease.releasing)
 		return "being released";

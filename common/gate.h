@@ -41,6 +41,8 @@ void	gate_unbind(struct gate *);
 bool	gate_is_open(const struct gate *);
 /* clock_ms until which it stays open without a renewal; 0 when closed. */
 int64_t	gate_valid_until(const struct gate *);
+/* Another host has the lease: to stand by is all there is to do. */
+bool	gate_elsewhere(const struct gate *);
 /* Why it is closed, for people: "held by another host", ... */
 const char *gate_why(const struct gate *);
 /* At the last moment of validity a renewed lease of this ttl still has this

@@ -219,8 +219,8 @@ publish_health(struct role *r)
 	free(body);
 }
 
-static void
-notify_ready(struct role *r)
+void
+role_say_ready(struct role *r)
 {
 	if (r->notify_fd == -1)
 		return;
@@ -242,7 +242,7 @@ role_set_state(struct role *r, enum role_state state, const char *why)
 	if (state == ROLE_BOUND) {
 		r->backoff_ms = BACKOFF_MIN_MS;
 		r->refused_ms = 0;
-		notify_ready(r);
+		role_say_ready(r);
 	}
 	if (r->bus != NULL && bus_alive(r->bus))
 		publish_health(r);

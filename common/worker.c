@@ -277,6 +277,8 @@ loop(struct worker *w, struct error *e)
 			stop_intake(w, gate_why(&w->gate));
 			role_set_state(w->role, ROLE_PAUSED,
 			    gate_why(&w->gate));
+			if (gate_elsewhere(&w->gate))
+				role_say_ready(w->role);
 		}
 	} while (role_turn(w->role, turn_ms(w)));
 	return 0;

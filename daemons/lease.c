@@ -193,8 +193,10 @@ stand_by(struct role *r, const struct lease *l, uint64_t seq, struct error *e)
 
 	lose(r, l->host == NULL ? "held by another system's daemon" :
 	    "held by another host");
-	if (!lease_is_twin(l, r->host.identity))
+	if (!lease_is_twin(l, r->host.identity)) {
+		role_say_ready(r);
 		return 0;
+	}
 	if (k->twin_seq != 0 && seq > k->twin_seq)
 		return error_set(e, EX_SOFTWARE, LEASE_TWIN);
 	k->twin_seq = seq;

@@ -379,6 +379,8 @@ set_open(struct responder *rs, bool open, struct error *e)
 	}
 	role_set_state(r, open ? ROLE_BOUND : ROLE_PAUSED,
 	    gate_why(&rs->gate));
+	if (gate_elsewhere(&rs->gate))
+		role_say_ready(r);
 	return 0;
 }
 
