@@ -97,6 +97,7 @@ stream_fill(struct js_stream *out, const cJSON *a)
 
 	memset(out, 0, sizeof(*out));
 	text_of(a, "created", out->created, sizeof(out->created));
+	text_of(state, "last_ts", out->last_time, sizeof(out->last_time));
 	out->messages = u64_of(state, "messages");
 	out->bytes = u64_of(state, "bytes");
 	out->first_seq = u64_of(state, "first_seq");
@@ -119,6 +120,43 @@ js_stream_info(struct bus *b, const char *stream, struct js_stream *out,
 	if ((a = api_call(b, subject, NULL, e)) == NULL)
 		return -1;
 	stream_fill(out, a);
+	cJSON_Delete(a);
+	return 0;
+}
+
+int
+js_stream_parse(natsMsg *reply, struct js_stream *out, struct error *e)
+{
+	struct error	 mine;
+	cJSON		*a;
+	int		 r;
+
+	if (e == NULL)
+		e = &mine;
+	a = json_parse(natsMsg_GetData(reply),
+	    (size_t)natsMsg_GetDataLength(reply), e);
+	if (a == NULL)
+		return -1;
+	if ((r = api_error(a, "stream", e)) == 0)
+		stream_fill(out, a);
+	cJSON_Delete(a);
+	return r;
+}
+
+/* A page behind the last one has no subjects, but says how many there are. */
+int
+js_stream_count(struct bus *b, const char *stream, const char *filter,
+    uint64_t *n, struct error *e)
+{
+	char	 subject[SUBJECT_MAX], body[SUBJECT_MAX + 64];
+	cJSON	*a;
+
+	snprintf(subject, sizeof(subject), "$JS.API.STREAM.INFO.%s", stream);
+	snprintf(body, sizeof(body),
+	    "{\"subjects_filter\":\"%s\",\"offset\":1000000000}", filter);
+	if ((a = api_call(b, subject, body, e)) == NULL)
+		return -1;
+	*n = u64_of(a, "total");
 	cJSON_Delete(a);
 	return 0;
 }

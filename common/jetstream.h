@@ -27,6 +27,7 @@
 
 struct js_stream {
 	char		 created[48];	/* as the server writes it: identity */
+	char		 last_time[48];	/* of last_seq; stays when it is gone */
 	uint64_t	 messages, bytes, first_seq, last_seq;
 	int64_t		 max_age_ms;
 	int64_t		 duplicate_window_ms;
@@ -36,6 +37,12 @@ struct js_stream {
 
 int	js_stream_info(struct bus *, const char *stream, struct js_stream *,
 	    struct error *);
+/* The same of an answer to a question of one's own. */
+int	js_stream_parse(natsMsg *reply, struct js_stream *, struct error *);
+/* How many different subjects that match filter are stored.  Costs the broker
+ * some 1 to 2 us for each of them. */
+int	js_stream_count(struct bus *, const char *stream, const char *filter,
+	    uint64_t *n, struct error *);
 /* Also how many messages each subject that matches filter holds: an object
  * of numbers, the caller's. */
 int	js_stream_info_subjects(struct bus *, const char *stream,

@@ -9,7 +9,7 @@
 
 #include "clock.h"
 #include "jetstream.h"
-#include "json.h"
+#include "keyset.h"
 #include "log.h"
 #include "watch.h"
 
@@ -17,10 +17,11 @@
 #define SILENT_MS		1600	/* three heartbeats missed */
 #define INACTIVE_MS		5000
 #define DOUBT_MS		1000	/* a barrier may wait so long */
+#define WALK_MAX		16	/* messages looked at one by one */
 
 /* A barrier's question to one bucket, and where its answer stands. */
-enum proof { PROOF_ASK, PROOF_WAITING, PROOF_BEHIND, PROOF_DOUBT,
-	PROOF_FRESH, PROOF_FAILED };
+enum proof { PROOF_ASK, PROOF_WAITING, PROOF_DOUBT, PROOF_FRESH,
+	PROOF_FAILED };
 
 struct watch {
 	char			 stream[STREAM_MAX];
@@ -34,16 +35,20 @@ struct watch {
 	char			 name[ID_MAX + 24];	/* w_<id> */
 	char			 created[48];		/* the bucket's */
 	uint64_t		 consumer_seq;
+	uint64_t		 run_seq;	/* no gap from here to */
 	uint64_t		 applied_seq;
-	int64_t			 applied_ns;
-	/* newest message that is not for us, but proven to be no news; and
-	 * the one that this is asked of now */
-	uint64_t		 other_seq, odd_seq;
-	int64_t			 other_ns, odd_ns;
-	uint64_t		 asked_seq;	/* applied when we asked */
-	uint64_t		 n_applied;		/* since the reset */
+	struct keyset		 keys;		/* of all that was applied */
+	/* What the stream holds besides ours, counted when known_seq was the
+	 * last; all that came up to there was ours or is counted. */
+	uint64_t		 n_foreign;
+	uint64_t		 known_seq;
+	int64_t			 known_ns;
+	bool			 counted;
 	int64_t			 heard_ms;
-	uint64_t		 rebuilt_seq;	/* after a removal at this end */
+	/* the answer to the barrier's question, and when it was asked */
+	struct js_stream	 now;
+	uint64_t		 asked_seq;	/* applied then */
+	unsigned		 n_odd;		/* answers that were no proof */
 	bool			 synced, doubt;
 	bool			 anew;		/* w_<id>_<random> */
 	bool			 asking;	/* a question is on its way */
@@ -81,6 +86,7 @@ watch_free(struct watch *w)
 	if (w == NULL)
 		return;
 	w->ops->reset(w->table);
+	keyset_clear(&w->keys);
 	free(w);
 }
 
@@ -88,6 +94,35 @@ void
 watch_name_anew(struct watch *w)
 {
 	w->anew = true;
+}
+
+/* --- what a stream says of itself -------------------------------------------- */
+
+/* "2026-11-21T05:43:54.962412799Z" in ns since the epoch; 0 if it is not. */
+static int64_t
+time_ns(const char *s)
+{
+	struct tm	 tm;
+	const char	*p;
+	int64_t		 ns = 0, scale = 100000000;
+
+	memset(&tm, 0, sizeof(tm));
+	if ((p = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm)) == NULL ||
+	    tm.tm_year < 70 || tm.tm_year > 300)
+		return 0;	/* a stream that held nothing says year 1 */
+	if (*p == '.')
+		for (p++; *p >= '0' && *p <= '9'; p++, scale /= 10)
+			ns += (*p - '0') * scale;
+	return (int64_t)timegm(&tm) * 1000000000 + ns;
+}
+
+/* Has nothing been stored, removed or made anew between? */
+static bool
+stream_is_same(const struct js_stream *a, const struct js_stream *b)
+{
+	return a->messages == b->messages && a->last_seq == b->last_seq &&
+	    strcmp(a->last_time, b->last_time) == 0 &&
+	    strcmp(a->created, b->created) == 0;
 }
 
 /* --- binding ------------------------------------------------------------- */
@@ -133,9 +168,28 @@ forget(struct watch *w)
 		bus_unsubscribe(w->bus, w->sub);
 	w->sub = NULL;
 	w->synced = w->doubt = false;
-	w->consumer_seq = w->applied_seq = w->other_seq = w->n_applied = 0;
-	w->applied_ns = w->other_ns = 0;
+	w->counted = false;
+	w->consumer_seq = w->run_seq = w->applied_seq = 0;
+	keyset_clear(&w->keys);
 	w->ops->reset(w->table);
+}
+
+/*
+ * The bucket as it was just before the consumer was made, which found n_ours
+ * in it.  If it is still the same, the rest is foreign.
+ */
+static int
+count_at_birth(struct watch *w, const struct js_stream *before,
+    uint64_t n_ours, struct error *e)
+{
+	struct js_stream	after;
+
+	if (js_stream_info(w->bus, w->stream, &after, e) == -1)
+		return -1;
+	w->counted = stream_is_same(before, &after) &&
+	    after.max_per_subject == 1 && after.messages >= n_ours;
+	w->n_foreign = after.messages - n_ours;
+	return 0;
 }
 
 int
@@ -145,6 +199,7 @@ watch_bind(struct watch *w, struct bus *b, struct error *e)
 	struct js_consumer	 c;
 	char			 deliver[SUBJECT_MAX];
 	cJSON			*config;
+	uint64_t		 n;
 	int			 r;
 
 	forget(w);
@@ -155,6 +210,8 @@ watch_bind(struct watch *w, struct bus *b, struct error *e)
 		log_error("bucket was replaced", "bucket=%s was=%s now=%s",
 		    w->stream, w->created, bucket.created);
 	snprintf(w->created, sizeof(w->created), "%s", bucket.created);
+	w->known_seq = bucket.last_seq;
+	w->known_ns = time_ns(bucket.last_time);
 	if (take_name(w, e) == -1)
 		return -1;
 	bus_inbox(b, deliver, sizeof(deliver), "w");
@@ -172,8 +229,9 @@ watch_bind(struct watch *w, struct bus *b, struct error *e)
 	 * nothing: it begins behind what has expired. */
 	if (c.n_pending == 0 && c.n_delivered == 0)
 		w->synced = true;
+	n = c.n_pending + c.n_delivered;
 	js_consumer_free(&c);
-	return 0;
+	return count_at_birth(w, &bucket, n, e);
 }
 
 void
@@ -218,7 +276,8 @@ apply(struct watch *w, natsMsg *m, uint64_t seq)
 	else
 		w->ops->put(w->table, subject + n, natsMsg_GetData(m),
 		    (size_t)natsMsg_GetDataLength(m), seq);
-	w->n_applied++;
+	if (keyset_add(&w->keys, subject + n) == -1)
+		fatal_memory();
 }
 
 /* An idle heartbeat says how far the consumer has come: more than we saw is
@@ -244,6 +303,19 @@ stored_ns(const char *reply)
 	return 0;
 }
 
+/* In a gap there may have been a foreign message: not known. */
+static void
+advance(struct watch *w, uint64_t seq, int64_t ns)
+{
+	if (seq != w->applied_seq + 1)
+		w->run_seq = seq;
+	w->applied_seq = seq;
+	if (seq == w->known_seq + 1) {
+		w->known_seq = seq;
+		w->known_ns = ns;
+	}
+}
+
 static void
 on_message(void *arg, natsMsg *m)
 {
@@ -257,8 +329,7 @@ on_message(void *arg, natsMsg *m)
 			w->doubt = true;
 		if (!w->doubt) {
 			apply(w, m, d.stream_seq);
-			w->applied_seq = d.stream_seq;
-			w->applied_ns = stored_ns(reply);
+			advance(w, d.stream_seq, stored_ns(reply));
 			if (d.pending == 0)
 				w->synced = true;
 		}
@@ -297,82 +368,53 @@ watch_wait(struct bus *b, struct watch *const *v, size_t n,
 
 /* --- the barrier ------------------------------------------------------------------ */
 
-/* "2026-11-21T05:43:54.962412799Z" in ns since the epoch; 0 if it is not. */
-static int64_t
-time_ns(const char *s)
-{
-	struct tm	 tm;
-	const char	*p;
-	int64_t		 ns = 0, scale = 100000000;
-
-	memset(&tm, 0, sizeof(tm));
-	if ((p = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm)) == NULL)
-		return 0;
-	if (*p == '.')
-		for (p++; *p >= '0' && *p <= '9'; p++, scale /= 10)
-			ns += (*p - '0') * scale;
-	return (int64_t)timegm(&tm) * 1000000000 + ns;
-}
-
+/*
+ * Nothing came since known_seq, and as many messages are there as keys were
+ * applied and foreign ones counted: none was removed.  Otherwise the answer is
+ * not looked into before it was odd twice: mostly the watch is a little late.
+ */
 static enum proof
-judge(struct watch *w, const struct js_message *m)
+judge(struct watch *w)
 {
-	int64_t	ns = time_ns(m->time);
+	const struct js_stream	*now = &w->now;
 
-	if ((m->seq == w->applied_seq && ns == w->applied_ns) ||
-	    (m->seq == w->other_seq && ns == w->other_ns))
+	if (w->counted && now->last_seq == w->known_seq &&
+	    now->messages == w->keys.n + w->n_foreign &&
+	    now->max_per_subject == 1 &&
+	    time_ns(now->last_time) == w->known_ns &&
+	    strcmp(now->created, w->created) == 0)
 		return PROOF_FRESH;
-	if (m->seq > w->applied_seq &&
-	    strncmp(m->subject, w->prefix, strlen(w->prefix)) == 0)
-		return PROOF_BEHIND;
-	w->odd_seq = m->seq;
-	w->odd_ns = ns;
+	if (w->applied_seq != w->asked_seq || w->n_odd++ == 0)
+		return PROOF_ASK;
 	return PROOF_DOUBT;
 }
 
 static void
-on_newest(void *arg, enum bus_outcome outcome, natsMsg *reply)
+on_info(void *arg, enum bus_outcome outcome, natsMsg *reply)
 {
-	struct watch		*w = arg;
-	struct js_message	 m;
+	struct watch	*w = arg;
 
 	w->asking = false;
 	if (w->proof != PROOF_WAITING)
 		return;
-	if (outcome != BUS_OK) {
+	if (outcome != BUS_OK || js_stream_parse(reply, &w->now, NULL) == -1)
 		w->proof = PROOF_FAILED;
-		return;
-	}
-	switch (js_get_parse(reply, &m, NULL)) {
-	case 1:
-		w->proof = judge(w, &m);
-		js_message_free(&m);
-		break;
-	case 0:
-		/* Empty, or only its newest message was removed. */
-		w->odd_seq = 0;
-		w->odd_ns = 0;
-		w->proof = w->applied_seq != w->asked_seq ? PROOF_ASK :
-		    PROOF_DOUBT;
-		break;
-	default:
-		w->proof = PROOF_FAILED;
-	}
+	else
+		w->proof = judge(w);
 }
 
 static int
-ask_newest(struct watch *w, int64_t timeout_ms, struct error *e)
+ask(struct watch *w, int64_t timeout_ms, struct error *e)
 {
-	static const char	body[] = "{\"last_by_subj\":\">\"}";
-	char			subject[SUBJECT_MAX];
-	struct bus_pub		p = { .subject = subject, .data = body,
-				    .len = sizeof(body) - 1 };
+	char		subject[SUBJECT_MAX];
+	struct bus_pub	p = { .subject = subject, .data = "" };
 
 	/* The answer to an earlier barrier's question proves nothing now. */
 	if (w->asking)
 		return 0;
-	js_get_subject(subject, sizeof(subject), w->stream);
-	if (bus_request(w->bus, &p, timeout_ms, on_newest, w, e) == -1)
+	snprintf(subject, sizeof(subject), "$JS.API.STREAM.INFO.%s",
+	    w->stream);
+	if (bus_request(w->bus, &p, timeout_ms, on_info, w, e) == -1)
 		return -1;
 	w->proof = PROOF_WAITING;
 	w->asked_seq = w->applied_seq;
@@ -380,75 +422,144 @@ ask_newest(struct watch *w, int64_t timeout_ms, struct error *e)
 	return 0;
 }
 
-/* The bucket is empty: so is the table. */
+/* The table is to be read anew. */
 static int
-settle_empty(struct watch *w)
+distrust(struct watch *w, const char *why, struct error *e)
 {
-	if (w->n_applied > 0)
+	log_warn("bucket to be read anew", "bucket=%s reason=\"%s\" "
+	    "applied=%llu last=%llu", w->stream, why,
+	    (unsigned long long)w->applied_seq,
+	    (unsigned long long)w->now.last_seq);
+	w->doubt = true;
+	return error_set(e, EX_TEMPFAIL, "%s: %s", w->stream, why);
+}
+
+/* Is a stored message one that the watch brings? */
+static bool
+is_ours(const struct watch *w, const char *subject)
+{
+	size_t	n = strlen(w->filter);
+
+	if (w->filter[n - 1] == '>')
+		return strncmp(subject, w->filter, n - 1) == 0;
+	return strcmp(subject, w->filter) == 0;
+}
+
+/*
+ * Was all that is stored from known_seq to now.last_seq applied here?  A gap
+ * is mostly ours, replaced before it was sent.  1: yes, and it is known now;
+ * or the watch is late: ask again.  0: a foreign one, or too much to see.
+ */
+static int
+walk(struct watch *w, struct error *e)
+{
+	struct js_message	m;
+	uint64_t		at = w->known_seq + 1, seq;
+	bool			ours;
+	int			i, found;
+
+	for (i = 0; i < WALK_MAX; i++) {
+		found = js_get(w->bus, w->stream, JS_NEXT_BY_SUBJECT, at, ">",
+		    &m, e);
+		if (found == -1)
+			return -1;
+		if (found == 0)
+			break;
+		seq = m.seq;
+		ours = is_ours(w, m.subject);
+		js_message_free(&m);
+		if (seq > w->now.last_seq)
+			break;
+		if (!ours)
+			return 0;
+		if (seq > w->applied_seq)
+			return 1;
+		at = (seq >= w->run_seq ? w->applied_seq : seq) + 1;
+	}
+	if (i == WALK_MAX)
+		return 0;
+	/* What came meanwhile may have made more known already. */
+	if (w->known_seq < w->now.last_seq) {
+		w->known_seq = w->now.last_seq;
+		w->known_ns = time_ns(w->now.last_time);
+	}
+	return 1;
+}
+
+/*
+ * The broker counts our keys, then has nothing newer for us: as many as were
+ * applied means the same ones.  What the stream holds besides is foreign, if
+ * it stood still from the barrier's question until after the count.
+ */
+static int
+settle_by_count(struct watch *w, struct error *e)
+{
+	struct js_stream	after;
+	struct js_message	m;
+	uint64_t		n;
+	int			found;
+
+	if (js_stream_count(w->bus, w->stream, w->filter, &n, e) == -1) {
+		w->doubt = true;	/* too many to count in time */
+		return -1;
+	}
+	found = js_get(w->bus, w->stream, JS_NEXT_BY_SUBJECT,
+	    w->asked_seq + 1, w->filter, &m, e);
+	if (found == 1)
+		js_message_free(&m);
+	if (found == -1 || js_stream_info(w->bus, w->stream, &after, e) == -1)
+		return -1;
+	if (found == 1 || w->applied_seq != w->asked_seq) {
+		w->proof = PROOF_ASK;
+		return 0;
+	}
+	if (n == 0 && w->keys.n > 0) {
+		keyset_clear(&w->keys);
 		w->ops->reset(w->table);
-	w->n_applied = 0;
+	}
+	if (n != w->keys.n)
+		return distrust(w, "records were removed", e);
 	w->proof = PROOF_FRESH;
+	if (stream_is_same(&w->now, &after)) {
+		w->counted = after.max_per_subject == 1;
+		w->n_foreign = after.messages - n;
+		w->known_seq = after.last_seq;
+		w->known_ns = time_ns(after.last_time);
+	}
 	return 0;
 }
 
 /*
- * The newest message is not the one applied last, nor newer news: it expired
- * or was purged, a foreign subject got into the stream, or the bucket is
- * another one.  Two questions tell.
+ * Two answers were no proof.  The bucket is another one, or restored from a
+ * copy; or records expired or were removed; or something came that is not for
+ * us; or the watch is late.
  */
 static int
-settle_doubt(struct watch *w, struct error *e)
+settle(struct watch *w, struct error *e)
 {
-	struct js_stream	info;
-	struct js_message	m;
-	uint64_t		applied = w->applied_seq;
-	int			found;
+	const struct js_stream	*now = &w->now;
+	int			 r;
 
+	if (strcmp(now->created, w->created) != 0 ||
+	    now->last_seq < w->asked_seq)
+		return distrust(w, "replaced", e);
 	/* More has come since the question: the doubt may be over. */
-	if (applied != w->asked_seq) {
+	if (w->applied_seq != w->asked_seq) {
 		w->proof = PROOF_ASK;
 		return 0;
 	}
-	if (js_stream_info(w->bus, w->stream, &info, e) == -1)
-		return -1;
-	if (strcmp(info.created, w->created) != 0 ||
-	    info.last_seq < applied) {
-		log_warn("bucket to be read anew", "bucket=%s applied=%llu "
-		    "last=%llu", w->stream,
-		    (unsigned long long)w->applied_seq,
-		    (unsigned long long)info.last_seq);
-		w->doubt = true;
-		return error_set(e, EX_TEMPFAIL, "%s: replaced", w->stream);
+	if (now->last_seq == w->known_seq &&
+	    time_ns(now->last_time) != w->known_ns)
+		return distrust(w, "restored", e);
+	if (w->counted && now->last_seq > w->known_seq) {
+		if ((r = walk(w, e)) == -1)
+			return -1;
+		if (r == 1) {
+			w->proof = PROOF_ASK;
+			return 0;
+		}
 	}
-	found = js_get(w->bus, w->stream, JS_NEXT_BY_SUBJECT,
-	    w->applied_seq + 1, w->filter, &m, e);
-	if (found == 1)
-		js_message_free(&m);
-	if (found == 1 || w->applied_seq != applied) {
-		w->proof = PROOF_ASK;
-		return 0;
-	}
-	if (found == -1)
-		return -1;
-	if (info.messages == 0)
-		return settle_empty(w);
-	if (w->odd_seq < w->applied_seq && w->rebuilt_seq != info.last_seq) {
-		/* What we hold was removed: hold what is still there. */
-		w->rebuilt_seq = info.last_seq;
-		w->doubt = true;
-		return error_set(e, EX_TEMPFAIL, "%s: records were removed",
-		    w->stream);
-	}
-	if (w->odd_seq == 0) {
-		w->proof = PROOF_FRESH;
-		return 0;
-	}
-	/* Only of the message that was asked about: a newer one may have been
-	 * committed meanwhile. */
-	w->other_seq = w->odd_seq;
-	w->other_ns = w->odd_ns;
-	w->proof = PROOF_FRESH;
-	return 0;
+	return settle_by_count(w, e);
 }
 
 /* One step of one watch's proof.  1: fresh; 0: go on; -1: *e. */
@@ -461,11 +572,10 @@ proof_step(struct watch *w, int64_t left_ms, struct error *e)
 	switch (w->proof) {
 	case PROOF_FRESH:
 		return 1;
-	case PROOF_BEHIND:		/* the watch will bring it */
 	case PROOF_ASK:
-		return ask_newest(w, left_ms, e);
+		return ask(w, left_ms, e);
 	case PROOF_DOUBT:
-		return settle_doubt(w, e);
+		return settle(w, e);
 	case PROOF_FAILED:
 		return error_set(e, EX_TEMPFAIL, "%s: no proof of freshness",
 		    w->stream);
@@ -483,8 +593,10 @@ watch_barrier(struct bus *b, struct watch *const *v, size_t n,
 	size_t	i, fresh;
 	int	r;
 
-	for (i = 0; i < n; i++)
+	for (i = 0; i < n; i++) {
 		v[i]->proof = PROOF_ASK;
+		v[i]->n_odd = 0;
+	}
 	for (;;) {
 		for (fresh = i = 0; i < n; i++) {
 			r = proof_step(v[i], timeout_ms, e);

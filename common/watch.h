@@ -13,10 +13,43 @@
  * restarts (notes, "Watch").  Its name is pinned by the credential, so it is
  * deleted before each creation.
  *
- * The barrier (design, "Freshness"): for each bucket, ask for the newest
- * message of its stream.  If that is the newest one applied here, by sequence
- * and time, the table holds all that was committed before the question.
- * Asking by time too shows a bucket that was deleted and made again.
+ * The barrier (design, "Freshness") asks each bucket's stream what it is now,
+ * one STREAM.INFO each, and by the answer the table holds exactly what was
+ * stored when it was given, if all of these are so:
+ *
+ *	created		is that of the bucket that was read: it was not
+ *			deleted and made again
+ *	last_seq	is the last one known, and last_ts its time.  A message
+ *			is known when it was applied here, or is counted as
+ *			foreign; in a gap there may be others, so nothing that
+ *			comes after a gap is known until the gap was looked
+ *			into.  So nothing was put that the table lacks.
+ *	messages	is the number of keys ever applied, and of foreign
+ *			messages.  A bucket keeps one message for each key, and
+ *			a delete marker is one, so a put leaves the number or,
+ *			with a new key, adds one on both sides; only a removal
+ *			without a marker (expiry, a purge, a deleted message)
+ *			takes one away.  So nothing is held that was removed.
+ *
+ * A foreign message is one that the stream holds and the watch is not sent: an
+ * agent can have the broker store some, under the subjects they had, and for a
+ * watch of one key they are the other keys.  How many there are follows from
+ * what the consumer finds when it is made; the counts are trusted only when
+ * the stream stood still meanwhile.
+ *
+ * Any other answer is asked for once more, as mostly the watch is a little
+ * late.  Then, by the first of these that tells:
+ *
+ *	another created, a last_seq that went back, or the same one with
+ *	another time: read anew (replaced, restored from a copy)
+ *	a gap, by looking at what is stored in it: ours, and applied: known
+ *	otherwise the broker counts the different keys (in the order of 1 to
+ *	2 us for each) and has no newer one: none left: the table is emptied;
+ *	as many as were applied: proven, and the rest is foreign; else records
+ *	were removed: read anew
+ *
+ * What is read anew agrees with the count, so none of this goes on for ever.
+ * In a bucket that keeps more than one message a key every barrier counts.
  */
 struct watch_ops {
 	/* data is NULL for a deleted key; seq is its revision */
@@ -51,7 +84,7 @@ int	watch_wait(struct bus *, struct watch *const *, size_t n,
 
 /*
  * The barrier over n watches, as one round of parallel requests when nothing
- * has changed.  0: each table is fresh as of this call.  -1 with *e
+ * is in doubt.  0: each table is fresh as of this call.  -1 with *e
  * (EX_TEMPFAIL): not proven in time; those in doubt are bound again at the
  * next watch_tend, and nothing may be decided by them until a later barrier.
  */

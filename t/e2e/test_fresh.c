@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 
 /* Freshness: a table fed by a watch, the barrier that proves it, and whatever
- * may happen to the bucket behind; then the same through the roles. */
+ * may happen to the bucket behind. */
 #include <fcntl.h>
 #include <pthread.h>
 #include <signal.h>
@@ -12,8 +12,8 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "fresh.h"
 #include "json.h"
-#include "space.h"
 #include "watch.h"
 
 #define KEYS		64
@@ -194,16 +194,35 @@ api(const char *call, const char *stream, const char *body)
 	return o;
 }
 
-#define MEMBERS	"KV_cotal_members_t"
-
-static void
+void
 purge(const char *body)
 {
 	cJSON_Delete(api("STREAM.PURGE", MEMBERS, body));
 }
 
-/* Delete the bucket and make it again as it was. */
-static void
+void
+remove_raw(enum removal how, enum bucket_kind kind, const char *key)
+{
+	const char	*stream = kind == BUCKET_ACL ? ACLS : MEMBERS;
+	char		 subject[SUBJECT_MAX], body[SUBJECT_MAX + 64];
+	uint64_t	 seq = 0;
+	cJSON		*o;
+
+	name_bucket_key(subject, sizeof(subject), "t", kind, key);
+	if (how == BY_KEY) {
+		snprintf(body, sizeof(body), "{\"filter\":\"%s\"}", subject);
+		o = api("STREAM.PURGE", stream, body);
+		ck_assert_uint_eq(number_of(o, "purged"), 1);
+	} else {
+		cJSON_Delete(record_get(sp, kind, key, &seq));
+		snprintf(body, sizeof(body), "{\"seq\":%llu}",
+		    (unsigned long long)seq);
+		o = api("STREAM.MSG.DELETE", stream, body);
+	}
+	cJSON_Delete(o);
+}
+
+void
 replace(void)
 {
 	cJSON		*info = api("STREAM.INFO", MEMBERS, "");
@@ -214,7 +233,7 @@ replace(void)
 	cJSON_Delete(info);
 }
 
-static void
+void
 delete_watch(const char *stream, const char *id)
 {
 	char		name[STREAM_MAX];
@@ -408,9 +427,10 @@ START_TEST(purged_bucket)
 	OK(js_publish(sp->root, &p, NULL, NULL, &e), e);
 	expect_fresh();
 	ck_assert(row("general/a") == NULL && row("general/b") != NULL);
-	/* The newest, without a word to anybody: nothing to wait for. */
-	purge("{\"filter\":\"$KV.cotal_members_t.general/c\"}");
-	expect_fresh();
+	/* One without a word to anybody. */
+	remove_raw(BY_KEY, BUCKET_MEMBERS, "general/c");
+	expect_recovery(NULL, 0);
+	ck_assert(row("general/c") == NULL && row("general/b") != NULL);
 	expect_fresh();
 	put("general/d", "4");
 	expect_fresh();
@@ -509,41 +529,133 @@ START_TEST(bucket_made_again_empty)
 }
 END_TEST
 
-/* An agent may have the broker put what it pulls into a bucket's stream, under
- * the message's own subject; and statuses of a pull under a key. */
-START_TEST(foreign_subject_in_the_bucket)
+/* What is left is exactly these, proven again and again without a reading. */
+static void
+expect_settled(const char *keys)
 {
-	struct agent	*scout = agent_make(sp, "scout",
-			    "--allow-publish general");
+	char		 list[200], *key, *last;
+	unsigned	 n = 0, resets = table.resets;
+	int		 i;
+
+	expect_fresh();
+	snprintf(list, sizeof(list), "%s", keys);
+	for (key = strtok_r(list, " ", &last); key != NULL;
+	    key = strtok_r(NULL, " ", &last)) {
+		ck_assert_msg(row(key) != NULL, "without %s", key);
+		n++;
+	}
+	ck_assert_uint_eq(table.n, n);
+	for (i = 0; i < 5; i++)
+		expect_fresh();
+	ck_assert_uint_eq(table.n, n);
+	ck_assert_uint_eq(table.resets, resets);
+}
+
+static void
+removed(enum removal how)
+{
+	put("a", "1");
+	put("b", "1");
+	put("c", NULL);		/* a marker is a record like others */
+	put("d", "1");
+	put("e", "1");
+	expect_settled("a b d e");
+	/* The first, one amidst, the newest; and never a word after. */
+	remove_raw(how, BUCKET_MEMBERS, "a");
+	expect_recovery(NULL, 0);
+	expect_settled("b d e");
+	remove_raw(how, BUCKET_MEMBERS, "d");
+	expect_recovery(NULL, 0);
+	expect_settled("b e");
+	remove_raw(how, BUCKET_MEMBERS, "e");
+	expect_recovery(NULL, 0);
+	expect_settled("b");
+	/* Another comes for it, so there are as many again. */
+	put("f", "1");
+	expect_fresh();
+	remove_raw(how, BUCKET_MEMBERS, "b");
+	put("g", "1");
+	expect_recovery(NULL, 0);
+	expect_settled("f g");
+	/* It comes back itself: nothing is amiss. */
+	remove_raw(how, BUCKET_MEMBERS, "f");
+	put("f", "2");
+	expect_settled("f g");
+	ck_assert_str_eq(row("f")->text, "2");
+}
+
+START_TEST(older_record_purged)
+{
+	removed(BY_KEY);
+}
+END_TEST
+
+START_TEST(older_record_deleted)
+{
+	removed(BY_SEQ);
+}
+END_TEST
+
+/*
+ * An agent may have the broker put what it pulls into a bucket's stream, under
+ * the message's own subject; and statuses of a pull under a key.
+ */
+struct intruder {
+	struct agent	*agent;
 	char		 name[STREAM_MAX], subject[SUBJECT_MAX];
+};
+
+static void
+intruder_make(struct intruder *in, unsigned n_foreign)
+{
 	cJSON		*c = cJSON_CreateObject();
-	struct bus_pub	 p = { .subject = subject,
+	struct error	 e;
+	unsigned	 i;
+
+	in->agent = agent_make(sp, "scout", "--allow-publish general");
+	for (i = 0; i < n_foreign; i++)
+		agent_post(in->agent, "general", "noise");
+	snprintf(in->name, sizeof(in->name), "chathist_%s", in->agent->id);
+	snprintf(in->subject, sizeof(in->subject), "$JS.API.CONSUMER.MSG.NEXT."
+	    "CHAT_t.%s", in->name);
+	cJSON_AddStringToObject(c, "name", in->name);
+	cJSON_AddStringToObject(c, "ack_policy", "none");
+	cJSON_AddStringToObject(c, "filter_subject", "cotal.t.chat.*.general");
+	OK(js_consumer_create(in->agent->bus, "CHAT_t", in->name, c, NULL, &e),
+	    e);
+	cJSON_Delete(c);
+}
+
+/* One more is stored: foreign, while there are some. */
+static void
+intrude(struct intruder *in)
+{
+	struct bus_pub	 p = { .subject = in->subject,
 			    .reply = "$KV.cotal_members_t.x",
 			    .data = "{\"batch\":1,\"no_wait\":true}" };
 	struct js_stream info;
 	struct error	 e;
-	uint64_t	 before, seq;
-	int		 i;
+	uint64_t	 before;
 
-	for (i = 0; i < 5; i++)
-		agent_post(scout, "general", "noise");
-	snprintf(name, sizeof(name), "chathist_%s", scout->id);
-	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.MSG.NEXT."
-	    "CHAT_t.%s", name);
 	p.len = strlen(p.data);
-	cJSON_AddStringToObject(c, "name", name);
-	cJSON_AddStringToObject(c, "ack_policy", "none");
-	cJSON_AddStringToObject(c, "filter_subject", "cotal.t.chat.*.general");
-	OK(js_consumer_create(scout->bus, "CHAT_t", name, c, NULL, &e), e);
-	cJSON_Delete(c);
+	OK(js_stream_info(sp->root, MEMBERS, &info, &e), e);
+	before = info.last_seq;
+	OK(bus_publish(in->agent->bus, &p, &e), e);
+	OK(bus_drain(in->agent->bus, 1000), e);
+	AWAIT(js_stream_info(sp->root, MEMBERS, &info, &e) == 0 &&
+	    info.last_seq > before);
+}
+
+START_TEST(foreign_subject_in_the_bucket)
+{
+	struct intruder	in;
+	uint64_t	seq;
+	int		i;
+
+	intruder_make(&in, 5);
 	for (i = 0; i < 8; i++) {
 		seq = put("general/a", "1");
-		OK(js_stream_info(sp->root, MEMBERS, &info, &e), e);
-		before = info.last_seq;
-		OK(bus_publish(scout->bus, &p, &e), e);
-		OK(bus_drain(scout->bus, 1000), e);
-		AWAIT(js_stream_info(sp->root, MEMBERS, &info, &e) == 0 &&
-		    info.last_seq > before);
+		intrude(&in);
 		expect_fresh();
 		expect_fresh();
 		ck_assert_uint_ge(row("general/a")->seq, seq);
@@ -557,263 +669,37 @@ START_TEST(foreign_subject_in_the_bucket)
 }
 END_TEST
 
-/* --- through the roles --------------------------------------------------------------------- */
-
-static struct agent	*scribe, *scout;
-
-static void
-setup_roles(void)
+/* A foreign message makes up for one that was removed. */
+START_TEST(foreign_subject_for_a_removed_record)
 {
-	space_setup();
-	scribe = agent_make(sp, "scribe", "--allow-publish general");
-	scout = agent_make(sp, "scout", NULL);
-}
+	struct intruder	in;
 
-/* What was posted with this prefix came exactly so often, for each number. */
-static void
-expect_each(const char *prefix, unsigned n, unsigned times)
-{
-	char		text[32];
-	unsigned	i;
-
-	for (i = 0; i < n; i++) {
-		snprintf(text, sizeof(text), "%s%u", prefix, i);
-		ck_assert_msg(agent_got(scout, text) == times,
-		    "%s: %u times", text, agent_got(scout, text));
-	}
-}
-
-static void
-post(const char *prefix, unsigned n)
-{
-	char	text[32];
-
-	snprintf(text, sizeof(text), "%s%u", prefix, n);
-	agent_post(scribe, "general", text);
-}
-
-#define ROUNDS	300
-
-START_TEST(joins_and_leaves_are_exact)
-{
-	uint64_t	generation;
-	unsigned	i;
-
-	for (i = 0; i < ROUNDS; i++) {
-		generation = agent_join(scout, "general");
-		post("in", i);
-		agent_leave(scout, "general", generation);
-		post("out", i);
-	}
-	agent_expect(scout, ROUNDS);
-	agent_expect_none(scout);
-	expect_each("in", ROUNDS, 1);
-	expect_each("out", ROUNDS, 0);
-}
-END_TEST
-
-static void
-acl_put(const char *allow)
-{
-	char	text[200];
-
-	snprintf(text, sizeof(text), "{\"allowSubscribe\":[%s],\"revision\":1,"
-	    "\"updatedAt\":1}", allow);
-	record_put(sp, BUCKET_ACL, scout->id, text);
-}
-
-START_TEST(acl_changes_are_exact)
-{
-	unsigned	i;
-
-	agent_join(scout, "general");
-	for (i = 0; i < 30; i++) {
-		acl_put("");
-		post("out", i);
-		AWAIT(consumer_unread(sp, STREAM_CHAT, "fanout") == 0);
-		AWAIT(consumer_unread(sp, STREAM_INBOX, "reader") == 0);
-		acl_put("\"general\"");
-		post("in", i);
-		await_drained(sp);
-	}
-	agent_expect(scout, 30);
-	agent_expect_none(scout);
-	expect_each("in", 30, 1);
-	expect_each("out", 30, 0);
-}
-END_TEST
-
-/* A role's id, by its credential. */
-static void
-role_id(const char *role, char *id)
-{
-	char		path[300];
-	struct creds	c;
-	struct error	e;
-
-	memset(&c, 0, sizeof(c));
-	snprintf(path, sizeof(path), "%s/creds/%s-0.creds", sp->state, role);
-	OK(creds_load(&c, path, &e), e);
-	snprintf(id, ID_MAX, "%s", c.key.public);
-	creds_wipe(&c);
-}
-
-START_TEST(roles_outlive_their_watches)
-{
-	char		fanout[ID_MAX], reader[ID_MAX];
-	uint64_t	generation;
-	int64_t		start = clock_ms();
-	unsigned	i;
-
-	role_id("fanout", fanout);
-	role_id("reader", reader);
-	for (i = 0; i < 4; i++) {
-		delete_watch(MEMBERS, fanout);
-		delete_watch(MEMBERS, reader);
-		generation = agent_join(scout, "general");
-		post("in", i);
-		await_drained(sp);
-		delete_watch(MEMBERS, fanout);
-		delete_watch(MEMBERS, reader);
-		agent_leave(scout, "general", generation);
-		post("out", i);
-		await_drained(sp);
-	}
-	/* Two deaths at once, one after the other: eight times. */
-	ck_assert(clock_ms() - start < 8 * 2 * RECOVER_MS);
-	agent_expect(scout, 4);
-	agent_expect_none(scout);
-	expect_each("in", 4, 1);
-	expect_each("out", 4, 0);
-}
-END_TEST
-
-static char *
-member_text(const struct agent *a, char *key, size_t size)
-{
-	cJSON	*o;
-	char	*text;
-
-	snprintf(key, size, "general/%s", a->id);
-	ck_assert((o = record_get(sp, BUCKET_MEMBERS, key, NULL)) != NULL);
-	text = json_print(o);
-	cJSON_Delete(o);
-	return text;
-}
-
-/* Nothing is routed by the table of a bucket that is no more. */
-START_TEST(members_made_again_while_fanout_runs)
-{
-	struct agent	*ghost = agent_make(sp, "ghost", NULL);
-	char		 key[200], *text;
-	unsigned	 i;
-
-	agent_join(ghost, "general");
-	agent_join(scout, "general");
-	for (i = 0; i < 20; i++)
-		post("both", i);
-	await_drained(sp);
-	text = member_text(scout, key, sizeof(key));
-	replace();
-	record_put(sp, BUCKET_MEMBERS, key, text);
-	free(text);
-	for (i = 0; i < 20; i++)
-		post("one", i);
-	await_drained(sp);
-	agent_expect(scout, 40);
-	agent_expect_none(scout);
-	expect_each("one", 20, 1);
-	agent_expect(ghost, 20);
-	agent_expect_none(ghost);
-	ck_assert_uint_eq(agent_got(ghost, "both19"), 1);
-	ck_assert(logged(sp, "msg=\"bucket was replaced\""));
-}
-END_TEST
-
-/* The newest record removed without a marker is no empty bucket: the others
- * are members still, and what was removed is not. */
-START_TEST(newest_member_purged_while_fanout_runs)
-{
-	struct agent	*ghost = agent_make(sp, "ghost", NULL);
-	char		 body[300];
-	unsigned	 i;
-
-	agent_join(scout, "general");
-	agent_join(ghost, "general");
-	for (i = 0; i < 5; i++)
-		post("both", i);
-	await_drained(sp);
-	snprintf(body, sizeof(body), "{\"filter\":\"$KV.cotal_members_t."
-	    "general/%s\"}", ghost->id);
-	purge(body);
-	for (i = 0; i < 5; i++)
-		post("one", i);
-	agent_expect(scout, 10);
-	agent_expect_none(scout);
-	agent_expect(ghost, 5);
-	agent_expect_none(ghost);
-}
-END_TEST
-
-START_TEST(unreadable_member_keeps_the_one_before)
-{
-	char	key[200];
-
-	agent_join(scout, "general");
-	post("in", 0);
-	snprintf(key, sizeof(key), "general/%s", scout->id);
-	put(key, "{\"channel\":");
-	post("in", 1);
-	put(key, "");
-	post("in", 2);
-	/* Another's record under this key is no record of this owner. */
-	put(key, "{\"channel\":\"general\",\"owner\":\"UX\",\"state\":"
-	    "\"live-confirmed\",\"joinCursor\":1,\"leaveCursor\":1,"
-	    "\"generation\":9,\"writerIdentity\":\"x\",\"updatedAt\":1}");
-	post("in", 3);
-	agent_expect(scout, 4);
-	agent_expect_none(scout);
-	/* And its owner is not locked out. */
-	agent_join(scout, "general");
-	post("in", 4);
-	agent_expect(scout, 1);
-	expect_each("in", 5, 1);
-}
-END_TEST
-
-START_TEST(unreadable_channel_keeps_the_one_before)
-{
-	record_put(sp, BUCKET_CHANNELS, "=defaults",
-	    "{\"deliveryClass\":\"live\"}");
-	record_put(sp, BUCKET_CHANNELS, "general",
-	    "{\"deliveryClass\":\"durable\"}");
-	agent_join(scout, "general");
-	post("in", 0);
-	record_put(sp, BUCKET_CHANNELS, "general", "{\"deliveryClass\":3}");
-	record_put(sp, BUCKET_CHANNELS, "=defaults", "[]");
-	post("in", 1);
-	await_drained(sp);
-	record_put(sp, BUCKET_CHANNELS, "general",
-	    "{\"deliveryClass\":\"live\"}");
-	post("out", 0);
-	agent_expect(scout, 2);
-	agent_expect_none(scout);
-	expect_each("in", 2, 1);
-}
-END_TEST
-
-START_TEST(unreadable_acl_is_unknown)
-{
-	agent_join(scout, "general");
-	record_put(sp, BUCKET_ACL, scout->id, "{\"allowSubscribe\":\"x\"}");
-	post("in", 0);
-	AWAIT(logged(sp, "unreadable ACL record"));
-	AWAIT(consumer_unread(sp, STREAM_CHAT, "fanout") == 0);
-	ck_assert_uint_eq(agent_receive(scout, 1, 500), 0);
-	acl_put("\"general\"");
-	agent_expect(scout, 1);
-	agent_expect_none(scout);
-	expect_each("in", 1, 1);
+	intruder_make(&in, 3);
+	put("a", "1");
+	put("b", "1");
+	put("c", "1");
+	put("d", "1");
+	expect_settled("a b c d");
+	/* As the newest. */
+	remove_raw(BY_KEY, BUCKET_MEMBERS, "a");
+	intrude(&in);
+	expect_recovery(NULL, 0);
+	expect_settled("b c d");
+	/* Amidst: what is newest is ours. */
+	remove_raw(BY_KEY, BUCKET_MEMBERS, "b");
+	intrude(&in);
+	put("d", "2");
+	expect_recovery(NULL, 0);
+	expect_settled("c d");
+	/* Stored before the table is read: it counts what is not its own. */
+	connect_watch();
+	expect_settled("c d");
+	remove_raw(BY_KEY, BUCKET_MEMBERS, "c");
+	expect_recovery(NULL, 0);
+	expect_settled("d");
+	/* The foreign one removed is nothing to us. */
+	purge("{\"filter\":\"cotal.t.chat.>\"}");
+	expect_settled("d");
 }
 END_TEST
 
@@ -829,7 +715,6 @@ main(void)
 {
 	TCase	*direct = test_case("barrier", setup_members, 60);
 	TCase	*expiring = test_case("expiring", setup_expiring, 60);
-	TCase	*roles = test_case("roles", setup_roles, 90);
 
 	tcase_add_test(direct, committed_is_seen);
 	tcase_add_test(direct, first_record_during_a_barrier);
@@ -843,14 +728,9 @@ main(void)
 	tcase_add_test(direct, bucket_made_again_with_more);
 	tcase_add_test(direct, bucket_made_again_empty);
 	tcase_add_test(direct, foreign_subject_in_the_bucket);
+	tcase_add_test(direct, foreign_subject_for_a_removed_record);
+	tcase_add_test(direct, older_record_purged);
+	tcase_add_test(direct, older_record_deleted);
 	tcase_add_test(expiring, expired_bucket);
-	tcase_add_test(roles, joins_and_leaves_are_exact);
-	tcase_add_test(roles, acl_changes_are_exact);
-	tcase_add_test(roles, roles_outlive_their_watches);
-	tcase_add_test(roles, members_made_again_while_fanout_runs);
-	tcase_add_test(roles, newest_member_purged_while_fanout_runs);
-	tcase_add_test(roles, unreadable_member_keeps_the_one_before);
-	tcase_add_test(roles, unreadable_channel_keeps_the_one_before);
-	tcase_add_test(roles, unreadable_acl_is_unknown);
-	return test_main("fresh", direct, expiring, roles, NULL);
+	return test_main("fresh", direct, expiring, roles_case(), NULL);
 }
