@@ -4,20 +4,13 @@
 #include <string.h>
 
 #include "clock.h"
-#include "intake.h"
+#include "intake_impl.h"
 #include "json.h"
 #include "log.h"
 #include "records.h"
 #include "space.h"
 
-#define HASTE_ACK_WAIT_MS	100	/* while recovering ... */
-#define HASTE_MS		200	/* ... for so long */
-#define RECOVER_ASK_MS		100	/* no progress: look again */
-#define RECOVER_WALK_MS		1000
-#define RECOVER_GIVE_UP_MS	5000
 #define KEEP_ALIVE_MS		600	/* well within the ack wait */
-#define PHANTOM_CHECK_MS	5000
-#define PHANTOM_WALK_MS		500	/* at a time */
 #define STORE_TIMEOUT_MS	3000
 #define SILENT_MS		1500	/* the link is dead: wait for nothing */
 #define BACKOFF_MIN_MS		100
@@ -25,50 +18,16 @@
 #define HELD_BYTES_MAX		(32 * 1024 * 1024)
 #define MSG_TOO_BIG		10054	/* JetStream: over max_msg_size */
 
-RB_HEAD(holding, held);
-
-enum phase { PHASE_HASTE, PHASE_RECOVER, PHASE_RUN };
-
-struct intake {
-	struct bus		*bus;
-	struct intake_conf	 conf;
-	struct pull		 pull;
-	struct holding		 holding;
-	size_t			 n, n_low;	/* in hand; at or below D */
-	size_t			 bytes;		/* in hand */
-	size_t			 unsettled;
-	uint64_t		 settled, stored_seq;
-	uint64_t		 arrivals;
-	uint64_t		 scan_seq;	/* none untaken below */
-	uint64_t		 high_seq;	/* the newest taken in, or D */
-	enum phase		 phase;
-	uint64_t		 frontier_seq;	/* D of the design */
-	uint64_t		 owed;		/* pending at or below it */
-	uint64_t		 next_delivery;	/* consumer sequence */
-	bool			 gap;		/* some went elsewhere */
-	int64_t			 bound_ms, progress_ms, asked_ms;
-	int64_t			 kept_ms, phantom_ms, walked_ms;
-	uint64_t		 walk_seq;
-	uint64_t		 redelivered_then;
-	bool			 suspect;	/* phantoms, at the last look */
-	int64_t			 stalled_until_ms, backoff_ms;
-	bool			 stopped;	/* the last answer frees it */
-	struct intake_counts	 counts;
-	uint64_t		 newest_seq;	/* delivered here */
-	int64_t			 newest_ms;
-	bool			 unsure;	/* something never came back */
-};
-
 static int
 held_cmp(const struct held *a, const struct held *b)
 {
 	return a->seq < b->seq ? -1 : a->seq > b->seq;
 }
 
-RB_GENERATE_STATIC(holding, held, entry, held_cmp)
+RB_GENERATE(holding, held, entry, held_cmp)
 
-static struct held *
-held_find(struct intake *in, uint64_t seq)
+struct held *
+intake_find(struct intake *in, uint64_t seq)
 {
 	struct held	key;
 
@@ -117,6 +76,18 @@ held_drop(struct held *h)
 		held_free(h);
 }
 
+void
+intake_note_hand(struct intake *in)
+{
+	struct intake_progress	*p = in->conf.progress;
+
+	/* Until it is recovered, what the earlier worker left stands. */
+	if (p == NULL || in->phase != PHASE_RUN)
+		return;
+	p->in_hand = in->n + (in->conf.deferred != NULL ?
+	    in->conf.deferred(in->conf.arg) : 0);
+}
+
 /* All its stores have been answered. */
 static void
 settle(struct held *h)
@@ -130,40 +101,26 @@ settle(struct held *h)
 	answer(h, h->terminate ? "+TERM" : "+ACK");
 	in->counts.acked++;
 	held_drop(h);
+	intake_note_hand(in);
 }
 
 /* --- taking in ----------------------------------------------------------------- */
 
-static void
-on_delivery(void *arg, natsMsg *m, const struct js_delivery *d)
+/* True when it was done before the durable's state was lost. */
+static bool
+was_done(const struct intake *in, const struct js_delivery *d)
 {
-	struct intake	*in = arg;
-	struct held	*h = held_find(in, d->stream_seq);
+	const struct intake_progress	*p = in->conf.progress;
 
-	in->counts.redelivered += d->deliveries > 1;
-	in->counts.taken_in++;
-	/* Another's late pull, or the wire, took those between. */
-	if (d->consumer_seq != in->next_delivery)
-		in->gap = true;
-	in->next_delivery = d->consumer_seq + 1;
-	if (d->stream_seq > in->newest_seq) {
-		in->newest_seq = d->stream_seq;
-		in->newest_ms = d->stored_ms;
-	}
-	if (in->conf.progress != NULL &&
-	    d->stream_seq <= in->conf.progress->lost_seq &&
-	    d->stored_ms <= in->conf.progress->lost_ms) {
-		answer_to(in, m, "+ACK");
-		natsMsg_Destroy(m);
-		return;
-	}
-	if (h != NULL) {
-		natsMsg_Destroy(h->msg);
-		h->msg = m;
-		h->deliveries = d->deliveries;
-		h->touched_ms = clock_ms();
-		return;
-	}
+	return p != NULL && d->stream_seq <= p->lost_seq &&
+	    d->stored_ms <= p->lost_ms;
+}
+
+static void
+take_in(struct intake *in, natsMsg *m, const struct js_delivery *d)
+{
+	struct held	*h;
+
 	if ((h = calloc(1, sizeof(*h))) == NULL)
 		fatal_memory();
 	h->intake = in;
@@ -187,42 +144,48 @@ on_delivery(void *arg, natsMsg *m, const struct js_delivery *d)
 		in->scan_seq = h->seq;
 }
 
+static void
+note_delivery(struct intake *in, const struct js_delivery *d)
+{
+	in->counts.redelivered += d->deliveries > 1;
+	in->counts.taken_in++;
+	/* Another's late pull, or the wire, took those between. */
+	if (d->consumer_seq != in->next_delivery)
+		in->gap = true;
+	in->next_delivery = d->consumer_seq + 1;
+	if (d->stream_seq > in->newest_seq) {
+		in->newest_seq = d->stream_seq;
+		in->newest_ms = d->stored_ms;
+	}
+}
+
+static void
+on_delivery(void *arg, natsMsg *m, const struct js_delivery *d)
+{
+	struct intake	*in = arg;
+	struct held	*h = intake_find(in, d->stream_seq);
+
+	note_delivery(in, d);
+	if (was_done(in, d)) {
+		answer_to(in, m, "+ACK");
+		natsMsg_Destroy(m);
+	} else if (h == NULL)
+		take_in(in, m, d);
+	else {
+		natsMsg_Destroy(h->msg);
+		h->msg = m;
+		h->deliveries = d->deliveries;
+		h->touched_ms = clock_ms();
+	}
+	/* In this order: killed between, one too many is suspected. */
+	intake_note_hand(in);
+	if (in->conf.progress != NULL) {
+		in->conf.progress->newest_seq = in->newest_seq;
+		in->conf.progress->consumer_seq = d->consumer_seq;
+	}
+}
+
 /* --- binding ----------------------------------------------------------------------- */
-
-static double
-config_number(const cJSON *config, const char *name)
-{
-	const cJSON	*v = json_get(config, name);
-
-	return cJSON_IsNumber(v) ? v->valuedouble : 0;
-}
-
-static bool
-config_put(cJSON *config, const char *name, double value)
-{
-	cJSON_DeleteItemFromObjectCaseSensitive(config, name);
-	return cJSON_AddNumberToObject(config, name, value) != NULL;
-}
-
-/* An update replaces everything: hand back the whole configuration. */
-static int
-set_ack_wait(struct intake *in, int64_t ms, struct error *e)
-{
-	struct js_consumer	c;
-	int			r;
-
-	if (js_consumer_info(in->bus, in->conf.stream, in->conf.durable, &c,
-	    e) == -1)
-		return -1;
-	if (!config_put(c.config, "ack_wait", (double)ms * 1e6) ||
-	    !config_put(c.config, "max_ack_pending",
-	    DURABLE_MAX_ACK_PENDING))
-		fatal_memory();
-	r = js_consumer_create(in->bus, in->conf.stream, in->conf.durable,
-	    c.config, NULL, e);
-	js_consumer_free(&c);
-	return r;
-}
 
 /* Nobody else's pull may be waiting: it would take messages with us. */
 static int
@@ -246,25 +209,6 @@ wait_alone(struct intake *in, int64_t wait_ms, struct js_consumer *c,
 		js_consumer_free(c);
 		bus_turn(in->bus, NULL, 0, 20);
 	}
-}
-
-/* Hasten what is pending, and let nothing newer pass until it is back. */
-static int
-begin_recovery(struct intake *in, const struct js_consumer *c,
-    struct error *e)
-{
-	struct held	*h;
-
-	in->frontier_seq = in->high_seq = c->delivered_seq;
-	in->owed = c->n_ack_pending;
-	in->n_low = 0;
-	RB_FOREACH(h, holding, &in->holding)
-		in->n_low += h->seq <= in->frontier_seq;
-	in->bound_ms = in->progress_ms = clock_ms();
-	in->asked_ms = 0;
-	in->gap = false;
-	in->phase = PHASE_HASTE;
-	return set_ack_wait(in, HASTE_ACK_WAIT_MS, e);
 }
 
 /* Has this durable, of which we know progress, never delivered anything? */
@@ -315,17 +259,7 @@ adopt(struct intake *in, const struct js_consumer *c, struct error *e)
 		    in->conf.filter);
 	recall(in, c);
 	in->next_delivery = c->n_delivered + 1;
-	in->phase = PHASE_RUN;
-	in->frontier_seq = in->newest_seq = c->delivered_seq;
-	if (c->n_ack_pending > 0)
-		return begin_recovery(in, c, e);
-	in->bound_ms = clock_ms();
-	if (config_number(c->config, "ack_wait") !=
-	    DURABLE_ACK_WAIT_MS * 1e6 ||
-	    config_number(c->config, "max_ack_pending") !=
-	    DURABLE_MAX_ACK_PENDING)
-		return set_ack_wait(in, DURABLE_ACK_WAIT_MS, e);
-	return 0;
+	return intake_recover_begin(in, c, e);
 }
 
 struct intake *
@@ -387,169 +321,6 @@ intake_stop(struct intake *in)
 		free(in);
 }
 
-/* --- phantoms ------------------------------------------------------------------------ */
-
-static void
-terminate(struct intake *in, uint64_t seq)
-{
-	char		subject[SUBJECT_MAX];
-	struct bus_pub	p = { .subject = subject, .data = "+TERM", .len = 5 };
-
-	snprintf(subject, sizeof(subject), "$JS.ACK.%s.%s.1.%llu.%llu.1.0",
-	    in->conf.stream, in->conf.durable, (unsigned long long)seq,
-	    (unsigned long long)seq);
-	(void)bus_publish(in->bus, &p, NULL);
-	in->counts.phantoms++;
-}
-
-static bool
-in_hand(struct intake *in, uint64_t seq)
-{
-	return held_find(in, seq) != NULL || (in->conf.is_deferred != NULL &&
-	    in->conf.is_deferred(in->conf.arg, seq));
-}
-
-/*
- * Walk (ack floor, delivered] and terminate what is no longer stored; goes on
- * where the last walk stopped, so that a long one does not hold up work.
- */
-static int
-walk_phantoms(struct intake *in, uint64_t floor, uint64_t delivered,
-    struct error *e)
-{
-	struct js_message	m;
-	uint64_t		s, stored;
-	int64_t			start = clock_ms();
-	int			found;
-
-	s = in->walk_seq > floor ? in->walk_seq : floor + 1;
-	while (s <= delivered && clock_ms() - start < PHANTOM_WALK_MS) {
-		found = js_get(in->bus, in->conf.stream, JS_NEXT_BY_SUBJECT,
-		    s, in->conf.filter, &m, e);
-		if (found == -1)
-			return -1;
-		stored = found == 1 && m.seq <= delivered ? m.seq :
-		    delivered + 1;
-		if (found == 1)
-			js_message_free(&m);
-		for (; s < stored; s++)
-			if (!in_hand(in, s))
-				terminate(in, s);
-		s++;
-	}
-	in->walk_seq = s > delivered ? 0 : s;
-	return 0;
-}
-
-/* In the steady state: more is pending than in hand, and nothing comes. */
-static int
-watch_phantoms(struct intake *in, struct error *e)
-{
-	struct js_consumer	c;
-	size_t			mine = in->n;
-	int64_t			now = clock_ms();
-	int			r = 0;
-
-	if (now - in->phantom_ms < PHANTOM_CHECK_MS)
-		return 0;
-	in->phantom_ms = now;
-	if (js_consumer_info(in->bus, in->conf.stream, in->conf.durable, &c,
-	    e) == -1)
-		return -1;
-	if (in->conf.deferred != NULL)
-		mine += in->conf.deferred(in->conf.arg);
-	if (c.n_ack_pending <= mine ||
-	    in->counts.redelivered != in->redelivered_then)
-		in->suspect = false;
-	else if (!in->suspect)
-		in->suspect = true;
-	else
-		r = walk_phantoms(in, c.ack_floor_seq, c.delivered_seq, e);
-	in->redelivered_then = in->counts.redelivered;
-	js_consumer_free(&c);
-	return r;
-}
-
-/* --- recovering ------------------------------------------------------------------------ */
-
-static void
-recovered(struct intake *in)
-{
-	in->phase = PHASE_RUN;
-	in->phantom_ms = clock_ms();
-	in->walk_seq = 0;
-	log_info("recovered", "consumer=%s back=%zu of=%llu parked=%zu ms=%lld",
-	    in->conf.durable, in->n_low, (unsigned long long)in->owed,
-	    in->n - in->n_low, (long long)(clock_ms() - in->bound_ms));
-}
-
-/* Not all are back and none has come for a while: ask what is still owed. */
-static int
-look_again(struct intake *in, struct error *e)
-{
-	struct js_consumer	c;
-	uint64_t		newer = in->n - in->n_low;
-	int64_t			now = clock_ms();
-	int			r = 0;
-
-	in->asked_ms = now;
-	if (js_consumer_info(in->bus, in->conf.stream, in->conf.durable, &c,
-	    e) == -1)
-		return -1;
-	in->owed = c.n_ack_pending > newer ? c.n_ack_pending - newer : 0;
-	if (in->n_low < in->owed && now - in->bound_ms > RECOVER_GIVE_UP_MS) {
-		log_warn("not all came back", "consumer=%s missing=%llu",
-		    in->conf.durable,
-		    (unsigned long long)(in->owed - in->n_low));
-		in->owed = in->n_low;
-		in->unsure = true;
-	} else if (in->n_low < in->owed &&
-	    now - in->bound_ms > RECOVER_WALK_MS)
-		r = walk_phantoms(in, c.ack_floor_seq, in->frontier_seq, e);
-	js_consumer_free(&c);
-	return r;
-}
-
-/* What went elsewhere comes back later, and must not be overtaken. */
-static int
-recover_gap(struct intake *in, struct error *e)
-{
-	struct js_consumer	c;
-	int			r;
-
-	log_warn("deliveries went elsewhere", "consumer=%s held=%zu",
-	    in->conf.durable, in->n);
-	if (js_consumer_info(in->bus, in->conf.stream, in->conf.durable, &c,
-	    e) == -1)
-		return -1;
-	r = begin_recovery(in, &c, e);
-	js_consumer_free(&c);
-	return r;
-}
-
-static int
-recover(struct intake *in, struct error *e)
-{
-	int64_t	now = clock_ms();
-
-	if (in->phase == PHASE_HASTE) {
-		if (now - in->bound_ms < HASTE_MS)
-			return 0;
-		if (set_ack_wait(in, DURABLE_ACK_WAIT_MS, e) == -1)
-			return -1;
-		in->phase = PHASE_RECOVER;
-	}
-	if (in->n_low < in->owed && now - in->progress_ms > RECOVER_ASK_MS &&
-	    now - in->asked_ms > RECOVER_ASK_MS && look_again(in, e) == -1)
-		return -1;
-	if (in->n_low < in->owed)
-		return 0;
-	if (in->gap)
-		return recover_gap(in, e);
-	recovered(in);
-	return 0;
-}
-
 /* --- every turn -------------------------------------------------------------------------- */
 
 static void
@@ -596,12 +367,10 @@ intake_tend(struct intake *in, int64_t until_ms, struct error *e)
 	if (in->stalled_until_ms != 0 && in->unsettled == 0 &&
 	    clock_ms() >= in->stalled_until_ms)
 		in->stalled_until_ms = 0;
-	if (in->phase != PHASE_RUN)
-		return recover(in, e);
-	if (in->gap)
-		return recover_gap(in, e);
+	if (in->phase != PHASE_RUN || in->gap)
+		return intake_recover(in, e);
 	note_progress(in);
-	return watch_phantoms(in, e);
+	return intake_watch_phantoms(in, e);
 }
 
 bool
@@ -650,8 +419,8 @@ intake_frontier(const struct intake *in)
 {
 	const struct intake_progress	*p = in->conf.progress;
 
-	return p != NULL && p->lost_seq > in->frontier_seq ? p->lost_seq :
-	    in->frontier_seq;
+	return p != NULL && p->lost_seq > in->seen_seq ? p->lost_seq :
+	    in->seen_seq;
 }
 
 const struct intake_counts *
@@ -790,13 +559,15 @@ intake_done(struct held *h)
 void
 intake_nak(struct held *h, int64_t delay_ms)
 {
-	char	text[64];
+	struct intake	*in = h->intake;
+	char		 text[64];
 
 	snprintf(text, sizeof(text), "-NAK {\"delay\":%lld}",
 	    (long long)delay_ms * 1000000);
 	answer(h, text);
-	h->intake->counts.naked++;
+	in->counts.naked++;
 	held_drop(h);
+	intake_note_hand(in);
 }
 
 int

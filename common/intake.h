@@ -20,6 +20,10 @@ struct intake_progress {
 	 * these sequences again, but stored later. */
 	uint64_t	lost_seq;
 	int64_t		lost_ms;
+	/* What can be missing when a worker has died: if one was ever bound,
+	 * how many messages it had in hand, the newest of all that it was
+	 * given, and the consumer's sequence of the last delivery. */
+	uint64_t	bound, in_hand, newest_seq, consumer_seq;
 };
 
 /*
@@ -35,12 +39,17 @@ struct intake_progress {
  *   with back-off, kept alive by in-progress acks; no delivery is spent.
  * - Messages that the server counts as pending but no longer stores are
  *   terminated ("phantoms").
+ * - What an earlier worker of this host had in hand, and what has been
+ *   evicted since, is counted, as well as it can be known, and told as a loss.
  */
+struct losses;
+
 struct intake_conf {
 	const char	*stream, *durable;
 	const char	*filter;	/* the durable's */
 	const char	*dead_subject;	/* for what is given up on */
 	struct intake_progress *progress; /* kept up; NULL: not */
+	struct losses	*losses;	/* NULL: they are not told */
 	unsigned	 batch;		/* messages a pull request */
 	unsigned	 cap;		/* most in hand */
 	/* Messages that were given back with a delay, which the server still
@@ -92,7 +101,8 @@ uint64_t intake_arrivals(const struct intake *);
  * delay; 0: not known, it recovers. */
 uint64_t intake_clear_seq(struct intake *);
 /* CHAT's or INBOX's sequence up to which an earlier worker had been given
- * messages when this one was bound. */
+ * messages when this one was bound: what is missing behind it was given to
+ * nobody. */
 uint64_t intake_frontier(const struct intake *);
 
 /*

@@ -49,6 +49,8 @@ open_mark(struct worker *w, struct error *e)
 		w->mark->magic = WORKER_MARK;
 	}
 	w->intake_conf.progress = &w->mark->progress;
+	if (w->mark->losses.n > LOSSES_KEPT)
+		w->mark->losses.n = 0;
 	w->died_at_seq = w->mark->at_seq;
 	w->mark->at_seq = 0;
 	if (w->died_at_seq != 0)
@@ -77,6 +79,8 @@ worker_init(struct worker *w, struct role *r, struct error *e)
 	w->role = r;
 	if (open_mark(w, e) == -1)
 		return -1;
+	w->losses.page = &w->mark->losses;
+	w->intake_conf.losses = &w->losses;
 	return gate_init(&w->gate, r->config.space, r->shard, &r->host, e);
 }
 
@@ -93,11 +97,23 @@ stop_intake(struct worker *w, const char *why)
 	w->intake = NULL;
 }
 
+static void
+bind_losses(struct worker *w)
+{
+	uint64_t	seen_seq = intake_frontier(w->intake);
+
+	losses_bind(&w->losses, w->role->bus, seen_seq > w->sees_from_seq ?
+	    seen_seq : w->sees_from_seq);
+}
+
 static int
 start_intake(struct worker *w, struct error *e)
 {
 	int64_t	wait = gate_valid_until(&w->gate) - clock_ms();
 
+	w->losses.stream = w->intake_conf.stream;
+	w->losses.filter = w->intake_conf.filter;
+	w->losses.dead_subject = w->intake_conf.dead_subject;
 	w->intake = intake_start(w->role->bus, &w->intake_conf, wait, e);
 	if (w->intake == NULL && e->api == JS_NO_CONSUMER) {
 		/* It may go by the tables. */
@@ -110,6 +126,7 @@ start_intake(struct worker *w, struct error *e)
 	if (w->intake == NULL)
 		return -1;
 	w->held_up = false;
+	bind_losses(w);
 	if (w->bound != NULL)
 		w->bound(w);
 	return 0;
@@ -177,6 +194,25 @@ full(const struct worker *w)
 	    bus_buffered(w->role->bus) >= BUFFERED_MAX;
 }
 
+/* One message, after what was evicted before it. */
+static enum work
+work_one(struct worker *w, struct held *h, struct error *e)
+{
+	enum work	did;
+	int		seen = 1;
+
+	if (w->sees_all)
+		seen = losses_see(&w->losses, h->seq, e);
+	if (seen == 0)
+		intake_untake(h);
+	if (seen != 1)
+		return seen == 0 ? WORK_HOLD : WORK_FAILED;
+	w->mark->at_seq = h->seq;
+	did = w->work(w, h, e);
+	w->mark->at_seq = 0;
+	return did;
+}
+
 /*
  * One batch: what had arrived before the proof, and no more than a slice of
  * it, so that answers are read and the lease is looked at between.
@@ -186,7 +222,6 @@ work_batch(struct worker *w, struct error *e)
 {
 	uint64_t	 arrival = intake_arrivals(w->intake);
 	struct held	*h;
-	enum work	 did;
 	int64_t		 end;
 	int		 proven;
 
@@ -200,10 +235,7 @@ work_batch(struct worker *w, struct error *e)
 	end = clock_us() + SLICE_US;
 	while (!full(w) && clock_us() < end &&
 	    (h = intake_next(w->intake, arrival)) != NULL) {
-		w->mark->at_seq = h->seq;
-		did = w->work(w, h, e);
-		w->mark->at_seq = 0;
-		switch (did) {
+		switch (work_one(w, h, e)) {
 		case WORK_ON:
 			w->worked++;
 			break;
@@ -238,7 +270,8 @@ work_open(struct worker *w, struct error *e)
 		return -1;
 	if (intake_tend(w->intake, gate_valid_until(&w->gate), e) == -1)
 		return -1;
-	if (w->tend != NULL && w->tend(w, e) == -1)
+	if (losses_tend(&w->losses, e) == -1 ||
+	    (w->tend != NULL && w->tend(w, e) == -1))
 		return -1;
 	if (!intake_ready(w->intake))
 		return 0;
@@ -308,6 +341,7 @@ worker_health(const struct worker *w, cJSON *o)
 	cJSON_AddNumberToObject(o, "worked", (double)w->worked);
 	cJSON_AddNumberToObject(o, "batches", (double)w->batches);
 	cJSON_AddNumberToObject(o, "barrierUs", (double)w->barrier_us);
+	cJSON_AddNumberToObject(o, "evicted", (double)w->losses.total);
 	if (w->intake == NULL)
 		return;
 	c = intake_counts(w->intake);
@@ -317,4 +351,5 @@ worker_health(const struct worker *w, cJSON *o)
 	cJSON_AddNumberToObject(o, "redelivered", (double)c->redelivered);
 	cJSON_AddNumberToObject(o, "storeFailures",
 	    (double)c->store_failures);
+	cJSON_AddNumberToObject(o, "phantoms", (double)c->phantoms);
 }

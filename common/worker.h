@@ -4,6 +4,7 @@
 
 #include "gate.h"
 #include "intake.h"
+#include "losses.h"
 #include "role.h"
 
 /*
@@ -31,6 +32,7 @@ struct worker_mark {
 	uint64_t		 magic;	/* WORKER_MARK of this layout */
 	volatile uint64_t	 at_seq;	/* being worked on; 0: none */
 	struct intake_progress	 progress;
+	struct loss_page	 losses;	/* not told yet */
 };
 
 /* "reeveat1" and the layout's size: any other page is not believed. */
@@ -44,6 +46,10 @@ struct worker {
 	size_t			 n_fresh;	/* the first so many must be
 						   proven fresh each batch */
 	struct intake_conf	 intake_conf;
+	/* Every sequence that its filter covers is delivered to it, so that
+	 * one passed over is one evicted: tell it.  From there on: */
+	bool			 sees_all;
+	uint64_t		 sees_from_seq;
 	/* the durable is missing: make it, or say why not */
 	int			(*make_durable)(struct worker *,
 				    struct error *);
@@ -61,6 +67,7 @@ struct worker {
 	struct intake		*intake;
 	bool			 held_up;	/* look again soon */
 	struct worker_mark	*mark;
+	struct losses		 losses;
 	uint64_t		 died_at_seq;
 	uint64_t		 batches, worked, barrier_us;
 	uint64_t		 trimmed_at;	/* worked, when memory was given

@@ -24,7 +24,6 @@
 #define CAP		1024
 /* Of an owner's 1000 places: 800 are ours, and activation has the rest. */
 #define HEADROOM	800
-#define FOREIGN_MAX	1000		/* looked at in one jump */
 
 struct recipient {
 	const char	*owner;		/* a view into a table */
@@ -43,10 +42,9 @@ struct fanout {
 	char			 filter[SUBJECT_MAX];
 	char			 durable[64];
 	char			 dead[SUBJECT_MAX];
-	uint64_t		 seen_seq;	/* newest worked on, or D */
 	struct recipient	*recipients;
 	size_t			 n_recipients, cap_recipients;
-	uint64_t		 copies, dropped, evicted, holds;
+	uint64_t		 copies, dropped, holds;
 };
 
 /* --- who is owed a message -------------------------------------------------- */
@@ -250,8 +248,6 @@ work_parsed(struct fanout *f, struct held *h, const struct message *m,
 	return WORK_ON;
 }
 
-static int	note_eviction(struct fanout *, struct held *, struct error *);
-
 static enum work
 work(struct worker *w, struct held *h, struct error *e)
 {
@@ -260,11 +256,6 @@ work(struct worker *w, struct held *h, struct error *e)
 	struct message	 m;
 	enum work	 r;
 
-	if (h->seq > f->seen_seq) {
-		if (h->seq > f->seen_seq + 1 && note_eviction(f, h, e) == -1)
-			return WORK_FAILED;
-		f->seen_seq = h->seq;
-	}
 	/* Before it is parsed: one that kills its worker must end too. */
 	if (worker_is_poison(w, h)) {
 		if (intake_bury(h, "delivered too often without success", NULL,
@@ -284,71 +275,6 @@ work(struct worker *w, struct held *h, struct error *e)
 	}
 	r = work_parsed(f, h, &m, e);
 	message_free(&m);
-	return r;
-}
-
-/* --- what was evicted unread --------------------------------------------------------- */
-
-/*
- * How many of the sequences after seen and before h are gone, and not merely
- * foreign subjects that our filter passes over.  -1: *e.
- */
-static int
-count_gone(struct fanout *f, const struct held *h, uint64_t *gone,
-    struct error *e)
-{
-	struct js_message	m;
-	uint64_t		s = f->seen_seq + 1;
-	unsigned		looked = 0;
-	int			found;
-
-	*gone = 0;
-	while (s < h->seq && looked++ < FOREIGN_MAX) {
-		found = js_get(f->worker.role->bus, f->stream,
-		    JS_NEXT_BY_SUBJECT, s, ">", &m, e);
-		if (found == -1)
-			return -1;
-		if (found == 0 || m.seq > h->seq)
-			m.seq = h->seq;
-		*gone += m.seq - s;
-		s = m.seq + 1;
-		if (found == 1)
-			js_message_free(&m);
-	}
-	return 0;
-}
-
-static int
-note_eviction(struct fanout *f, struct held *h, struct error *e)
-{
-	struct dead_letter	 d = { .reason = NULL, .subject = f->filter,
-				    .ts_ms = clock_epoch_ms() };
-	char			 reason[160], id[256], *body;
-	struct bus_pub		 p = { .subject = f->dead, .msg_id = id };
-	uint64_t		 gone;
-	int			 r;
-
-	if (count_gone(f, h, &gone, e) == -1)
-		return -1;
-	if (gone == 0)
-		return 0;
-	f->evicted += gone;
-	snprintf(reason, sizeof(reason), "%llu messages of CHAT between %llu "
-	    "and %llu were evicted before they were read",
-	    (unsigned long long)gone, (unsigned long long)f->seen_seq,
-	    (unsigned long long)h->seq);
-	log_error("evicted unread", "count=%llu after=%llu before=%llu",
-	    (unsigned long long)gone, (unsigned long long)f->seen_seq,
-	    (unsigned long long)h->seq);
-	d.reason = reason;
-	snprintf(id, sizeof(id), "dead:evicted:%s:%llu", f->stream,
-	    (unsigned long long)h->seq);
-	if ((body = dead_letter_write(&d)) == NULL)
-		fatal_memory();
-	p.data = body;
-	p.len = strlen(body);
-	r = intake_store(h, &p, e);
-	free(body);
 	return r;
 }
 
@@ -394,7 +320,6 @@ bound(struct worker *w)
 {
 	struct fanout	*f = w->own;
 
-	f->seen_seq = intake_frontier(w->intake);
 	headroom_bind(&f->headroom, w->role->bus);
 }
 
@@ -478,6 +403,7 @@ start(struct role *r, struct error *e)
 	c->dead_subject = f.dead;
 	c->batch = BATCH;
 	c->cap = CAP;
+	f.worker.sees_all = true;
 	f.worker.make_durable = make_durable;
 	f.worker.bound = bound;
 	f.worker.tend = tend;
@@ -494,7 +420,6 @@ health(struct role *r, cJSON *o)
 	worker_health(&f->worker, o);
 	cJSON_AddNumberToObject(o, "copies", (double)f->copies);
 	cJSON_AddNumberToObject(o, "dropped", (double)f->dropped);
-	cJSON_AddNumberToObject(o, "evicted", (double)f->evicted);
 	cJSON_AddNumberToObject(o, "holds", (double)f->holds);
 }
 

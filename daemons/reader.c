@@ -155,10 +155,13 @@ check_overdue(struct reader *r, struct error *e)
 		    d->seq, NULL, &m, e);
 		if (found == -1)
 			return -1;
-		if (found == 1)
+		if (found == 1) {
 			js_message_free(&m);
-		else
-			deferred_drop(r, d);
+			continue;
+		}
+		losses_add(&r->worker.losses, d->seq - 1, d->seq + 1, 1,
+		    false);
+		deferred_drop(r, d);
 	}
 	return 0;
 }
@@ -386,6 +389,8 @@ start(struct role *r, struct error *e)
 	c->deferred = count_deferred;
 	c->is_deferred = is_deferred;
 	c->arg = &rd;
+	/* With more shards others' entries lie between its own. */
+	rd.worker.sees_all = r->shards == 1;
 	rd.worker.make_durable = make_durable;
 	rd.worker.bound = bound;
 	rd.worker.tend = tend;

@@ -13,10 +13,13 @@
 #include "clock.h"
 #include "json.h"
 #include "load.h"
+#include "../../common/space.h"
 
 #define SENDERS		20
 #define EACH		60	/* 1200 entries for one owner; INBOX keeps 1000 */
 #define STOPPED_MS	3000	/* an ack wait is 2000 */
+
+static struct agent	*scribe, *scout;
 
 /* --- what a role says of itself --------------------------------------------- */
 
@@ -121,7 +124,6 @@ END_TEST
 
 START_TEST(chat_overflows_while_fanout_is_down)
 {
-	struct agent	*scribe, *scout;
 	cJSON		*o;
 	const cJSON	*reason;
 	unsigned	 i;
@@ -173,8 +175,7 @@ pending(enum stream_kind kind, const char *durable)
 /* Delivered, not acknowledged, evicted; then the broker dies. */
 START_TEST(phantoms_of_a_killed_broker)
 {
-	struct agent	*scribe, *scout;
-	uint64_t	 before;
+	uint64_t	before;
 
 	scribe = agent_make(sp, "scribe", "--allow-publish general");
 	scout = agent_make(sp, "scout", NULL);
@@ -201,6 +202,172 @@ START_TEST(phantoms_of_a_killed_broker)
 }
 END_TEST
 
+/* --- evicted from a worker's hands ----------------------------------------------- */
+
+/* "STREAM.PURGE", "STREAM.DELETE". */
+static void
+stream_api(const char *what, enum stream_kind kind)
+{
+	char		 name[STREAM_MAX], subject[SUBJECT_MAX];
+	struct bus_pub	 p = { .subject = subject };
+	struct error	 e;
+	natsMsg		*reply;
+
+	name_stream(name, sizeof(name), sp->config.space, kind);
+	snprintf(subject, sizeof(subject), "$JS.API.%s.%s", what, name);
+	reply = bus_call(sp->root, &p, JS_TIMEOUT_MS, &e);
+	ck_assert_msg(reply != NULL && strstr(natsMsg_GetData(reply),
+	    "\"success\":true") != NULL, "%s", subject);
+	natsMsg_Destroy(reply);
+}
+
+/* Turns the root's connection until the role says value. */
+#define AWAIT_SAID(said, v)						\
+	AWAIT((bus_turn(sp->root, NULL, 0, 5), (said).value == (v)))
+
+static void
+check_loss(unsigned n, const char *reason)
+{
+	cJSON		*o;
+	const cJSON	*v;
+
+	AWAIT((o = dead_letter(sp, n)) != NULL);
+	v = json_get(o, "reason");
+	ck_assert(cJSON_IsString(v));
+	ck_assert_msg(strncmp(v->valuestring, reason, strlen(reason)) == 0,
+	    "%s", v->valuestring);
+	cJSON_Delete(o);
+	ck_assert_ptr_null(dead_letter(sp, n + 1));
+}
+
+static void
+two_agents(void)
+{
+	space_setup();
+	scribe = agent_make(sp, "scribe", "--allow-publish general");
+	scout = agent_make(sp, "scout", NULL);
+	agent_join(scout, "general");
+}
+
+/* Delivered to a worker that did not even read them. */
+START_TEST(on_their_way_to_a_stopped_fanout)
+{
+	struct said	evicted = { "evicted", 0 };
+
+	(void)listen_health(&evicted, "fanout");
+	role_signal(sp, "fanout", SIGSTOP);
+	agent_post_many(scribe, "general", "lost", 200);
+	AWAIT(pending(STREAM_CHAT, "fanout") == 200);
+	agent_post_many(scribe, "general", "m", 1000);
+	role_kill(sp, "fanout");
+	agent_expect(scout, 1000);
+	ck_assert_str_eq(scout->got[0].text, "m0");
+	ck_assert_str_eq(scout->got[999].text, "m999");
+	AWAIT_SAID(evicted, 200);
+	check_loss(0, "up to 200 messages of CHAT_t between ");
+	agent_expect_none(scout);
+}
+END_TEST
+
+/* Held back for want of room, when CHAT is emptied. */
+START_TEST(in_the_hands_of_a_fanout)
+{
+	struct said	evicted = { "evicted", 0 }, held = { "held", 0 };
+	char		reason[64];
+	unsigned	left;
+
+	(void)listen_health(&evicted, "fanout");
+	(void)listen_health(&held, "fanout");
+	role_down(sp, "reader");
+	agent_post_many(scribe, "general", "m", 950);
+	AWAIT_SAID(held, 950 - (double)stream_messages(sp, STREAM_INBOX));
+	left = (unsigned)held.value;
+	ck_assert_uint_ge(left, 100);
+	ck_assert_uint_lt(left, 950);
+	stream_api("STREAM.PURGE", STREAM_CHAT);
+	role_kill(sp, "fanout");
+	AWAIT_SAID(evicted, left);
+	snprintf(reason, sizeof(reason), "up to %u messages of CHAT_t", left);
+	check_loss(0, reason);
+	/* Said once, though it is killed again. */
+	role_kill(sp, "fanout");
+	role_up(sp, "reader");
+	agent_post(scribe, "general", "last");
+	agent_expect(scout, 951 - left);
+	agent_expect_none(scout);
+	check_loss(0, reason);
+}
+END_TEST
+
+START_TEST(on_their_way_to_a_stopped_reader)
+{
+	struct said	evicted = { "evicted", 0 };
+
+	(void)listen_health(&evicted, "reader");
+	agent_post_many(scribe, "general", "m", 50);
+	agent_expect(scout, 50);
+	role_signal(sp, "reader", SIGSTOP);
+	agent_post_many(scribe, "general", "lost", 30);
+	AWAIT(pending(STREAM_INBOX, "reader") == 30);
+	stream_api("STREAM.PURGE", STREAM_INBOX);
+	role_kill(sp, "reader");
+	AWAIT_SAID(evicted, 30);
+	check_loss(0, "up to 30 messages of INBOX_t between ");
+	agent_post(scribe, "general", "last");
+	agent_expect(scout, 1);
+	ck_assert_str_eq(scout->got[50].text, "last");
+	agent_expect_none(scout);
+}
+END_TEST
+
+/* Not delivered to anybody: known exactly. */
+START_TEST(unread_by_a_reader_that_was_down)
+{
+	struct said	evicted = { "evicted", 0 };
+
+	(void)listen_health(&evicted, "reader");
+	agent_post(scribe, "general", "first");
+	agent_expect(scout, 1);
+	role_down(sp, "reader");
+	agent_post_many(scribe, "general", "lost", 20);
+	AWAIT(stream_messages(sp, STREAM_INBOX) == 21);
+	stream_api("STREAM.PURGE", STREAM_INBOX);
+	agent_post_many(scribe, "general", "m", 5);
+	role_up(sp, "reader");
+	agent_expect(scout, 5);
+	ck_assert_str_eq(scout->got[1].text, "m0");
+	AWAIT_SAID(evicted, 20);
+	check_loss(0, "20 messages of INBOX_t between ");
+	agent_expect_none(scout);
+}
+END_TEST
+
+/* The letter waits until it can be stored, also for the next process. */
+START_TEST(a_loss_is_told_though_nothing_stores_the_letter)
+{
+	cJSON		*config;
+	struct error	 e;
+
+	stream_api("STREAM.DELETE", STREAM_DEAD);
+	agent_post(scribe, "general", "first");
+	agent_expect(scout, 1);
+	role_down(sp, "reader");
+	agent_post_many(scribe, "general", "lost", 20);
+	AWAIT(stream_messages(sp, STREAM_INBOX) == 21);
+	stream_api("STREAM.PURGE", STREAM_INBOX);
+	agent_post(scribe, "general", "m");
+	role_up(sp, "reader");
+	agent_expect(scout, 1);
+	await_drained(sp);
+	AWAIT(logged(sp, "loss not told yet"));
+	role_kill(sp, "reader");
+	config = space_stream(&sp->config, STREAM_DEAD);
+	OK(js_stream_create(sp->root, config, &e), e);
+	cJSON_Delete(config);
+	check_loss(0, "20 messages of INBOX_t between ");
+}
+END_TEST
+
 int
 main(void)
 {
@@ -208,10 +375,16 @@ main(void)
 	TCase	*stop = test_case("stop", space_setup, 120);
 	TCase	*evict = test_case("evict", space_setup, 120);
 	TCase	*phantom = test_case("phantom", space_setup, 120);
+	TCase	*hands = test_case("hands", two_agents, 60);
 
 	tcase_add_test(lag, reader_down_while_many_write);
 	tcase_add_test(stop, stopped_over_an_ack_wait);
 	tcase_add_test(evict, chat_overflows_while_fanout_is_down);
 	tcase_add_test(phantom, phantoms_of_a_killed_broker);
-	return test_main("pipeline", lag, stop, evict, phantom, NULL);
+	tcase_add_test(hands, on_their_way_to_a_stopped_fanout);
+	tcase_add_test(hands, in_the_hands_of_a_fanout);
+	tcase_add_test(hands, on_their_way_to_a_stopped_reader);
+	tcase_add_test(hands, unread_by_a_reader_that_was_down);
+	tcase_add_test(hands, a_loss_is_told_though_nothing_stores_the_letter);
+	return test_main("pipeline", lag, stop, evict, phantom, hands, NULL);
 }
