@@ -231,6 +231,7 @@ headroom_tend(struct headroom *h, uint64_t settled, uint64_t stored_seq,
 	h->asking = true;
 	h->wanted = false;
 	h->asked_ms = clock_ms();
-	h->asked_at = h->written;
+	/* What is on its way may be stored behind the question. */
+	h->asked_at = settled;
 	return 0;
 }

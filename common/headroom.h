@@ -30,7 +30,8 @@ struct headroom {
 	uint64_t	 roll_written;	/* at the last roll */
 	uint64_t	 mark_seq;	/* the younger begins behind it */
 	bool		 marked;
-	uint64_t	 unread, unread_at;	/* all owners', at `written` */
+	uint64_t	 unread, unread_at;	/* all owners', when so many of
+						   ours were stored */
 	bool		 known, asking;
 	uint64_t	 asked_at;
 	int64_t		 asked_ms;

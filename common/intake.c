@@ -506,19 +506,12 @@ stored(enum bus_outcome outcome, natsMsg *reply, uint64_t *seq,
 }
 
 static void
-on_stored(void *arg, enum bus_outcome outcome, natsMsg *reply)
+answered(struct held *h, int r, struct error *e)
 {
-	struct held	*h = arg;
 	struct intake	*in = h->intake;
-	struct error	 e = { .code = 0 };
-	uint64_t	 seq = 0;
-	int		 r = stored(outcome, reply, &seq, &e);
 
 	h->unsettled--;
 	in->unsettled--;
-	in->settled++;
-	if (seq > in->stored_seq)
-		in->stored_seq = seq;
 	if (h->orphan) {
 		if (h->unsettled == 0)
 			held_free(h);
@@ -528,24 +521,56 @@ on_stored(void *arg, enum bus_outcome outcome, natsMsg *reply)
 	}
 	if (r == -1) {
 		h->failed = true;
-		stall(in, e.text);
+		stall(in, e->text);
 	} else if (r == 0)
 		in->backoff_ms = BACKOFF_MIN_MS;
-	else if (intake_bury(h, e.text, NULL, NULL, &e) == -1)
+	else if (intake_bury(h, e->text, NULL, NULL, e) == -1)
 		h->failed = true;
 	if (h->unsettled == 0 && h->done)
 		settle(h);
 }
 
-int
-intake_store(struct held *h, const struct bus_pub *p, struct error *e)
+static void
+on_stored(void *arg, enum bus_outcome outcome, natsMsg *reply)
 {
-	if (bus_request(h->intake->bus, p, STORE_TIMEOUT_MS, on_stored, h, e)
-	    == -1)
+	struct held	*h = arg;
+	struct intake	*in = h->intake;
+	struct error	 e = { .code = 0 };
+	uint64_t	 seq = 0;
+	int		 r = stored(outcome, reply, &seq, &e);
+
+	in->settled++;
+	if (seq > in->stored_seq)
+		in->stored_seq = seq;
+	answered(h, r, &e);
+}
+
+/* Its sequence is another stream's. */
+static void
+on_letter(void *arg, enum bus_outcome outcome, natsMsg *reply)
+{
+	struct held	*h = arg;
+	struct error	 e = { .code = 0 };
+	uint64_t	 seq;
+
+	answered(h, stored(outcome, reply, &seq, &e), &e);
+}
+
+static int
+store(struct held *h, const struct bus_pub *p, bus_reply_fn *fn,
+    struct error *e)
+{
+	if (bus_request(h->intake->bus, p, STORE_TIMEOUT_MS, fn, h, e) == -1)
 		return -1;
 	h->unsettled++;
 	h->intake->unsettled++;
 	return 0;
+}
+
+int
+intake_store(struct held *h, const struct bus_pub *p, struct error *e)
+{
+	return store(h, p, on_stored, e);
 }
 
 void
@@ -607,7 +632,7 @@ intake_bury(struct held *h, const char *reason, const char *owner,
 	    "owner=%s reason=%s", in->conf.stream, (unsigned long long)h->seq,
 	    (unsigned long long)h->deliveries, log_str(owner),
 	    log_str(reason));
-	r = intake_store(h, &p, e);
+	r = store(h, &p, on_letter, e);
 	free(body);
 	if (r == 0) {
 		in->counts.buried++;

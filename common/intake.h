@@ -94,7 +94,8 @@ void	intake_stop(struct intake *);
 
 size_t	intake_held(const struct intake *);	/* in hand */
 size_t	intake_unsettled(const struct intake *); /* stores not answered */
-/* How many stores were answered, and the highest sequence among them. */
+/* How many stores were answered, dead letters apart, and the highest sequence
+ * among them. */
 uint64_t intake_settled(const struct intake *, uint64_t *stored_seq);
 uint64_t intake_arrivals(const struct intake *);
 /* All up to here has been dealt with, but for what was given back with a
