@@ -32,33 +32,19 @@
 
 /* --- programs ----------------------------------------------------------- */
 
-/* malloc'd dir/up/name when that can be run, else NULL. */
-static char *
-executable(const char *dir, const char *up, const char *name)
-{
-	char	*path = NULL;
-
-	if (asprintf(&path, "%s%s/%s", dir, up, name) == -1)
-		return NULL;
-	if (access(path, X_OK) == 0)
-		return path;
-	free(path);
-	return NULL;
-}
-
 char *
 stage_program(const char *name, struct error *e)
 {
-	char		 self[PATH_MAX] = "", *path = NULL, *slash;
+	char		 self[PATH_MAX] = "", up[PATH_MAX + 4], *path = NULL;
 	const char	*given = getenv("REEVE_BINDIR");
 
 	if (given != NULL && given[0] != '\0')
-		path = executable(given, "", name);
-	if (readlink("/proc/self/exe", self, sizeof(self) - 1) > 0 &&
-	    (slash = strrchr(self, '/')) != NULL)
-		*slash = '\0';
-	if (path == NULL && (path = executable(self, "", name)) == NULL &&
-	    (path = executable(self, "/..", name)) == NULL)
+		path = file_program(given, strlen(given), name);
+	(void)file_own_dir(self, sizeof(self));
+	snprintf(up, sizeof(up), "%s/..", self);
+	if (path == NULL &&
+	    (path = file_program(self, strlen(self), name)) == NULL &&
+	    (path = file_program(up, strlen(up), name)) == NULL)
 		error_set(e, EX_UNAVAILABLE, "%s is neither in %s nor above: "
 		    "build it, or set REEVE_BINDIR", name, self);
 	return path;

@@ -39,21 +39,10 @@ setup_say(struct setup *s, const char *fmt, ...)
 static char *
 beside_us(const char *name)
 {
-	char	self[PATH_MAX], *slash, *path = NULL;
-	ssize_t	n = readlink("/proc/self/exe", self, sizeof(self) - 1);
+	char	self[PATH_MAX];
 
-	if (n <= 0)
-		return NULL;
-	self[n] = '\0';
-	if ((slash = strrchr(self, '/')) == NULL)
-		return NULL;
-	*slash = '\0';
-	if (asprintf(&path, "%s/%s", self, name) == -1)
-		return NULL;
-	if (access(path, X_OK) == 0)
-		return path;
-	free(path);
-	return NULL;
+	return file_own_dir(self, sizeof(self)) == -1 ? NULL :
+	    file_program(self, strlen(self), name);
 }
 
 /*
@@ -65,11 +54,9 @@ moved_with_us(const char *dir, const char *name)
 {
 	const char	*from = BINDIR, *to = dir, *p, *q;
 	char		 self[PATH_MAX], *slash, *path = NULL;
-	ssize_t		 n = readlink("/proc/self/exe", self, sizeof(self) - 1);
 
-	if (n <= 0)
+	if (file_own_dir(self, sizeof(self)) == -1)
 		return NULL;
-	self[n] = '\0';
 	/* What both have in common moves along. */
 	for (p = from, q = to; *p != '\0' && *p == *q; p++, q++)
 		if (*p == '/') {
@@ -80,10 +67,8 @@ moved_with_us(const char *dir, const char *name)
 		from = p;
 		to = q;
 	}
-	/* Up from the program, and from each directory of BINDIR's rest. */
-	if ((slash = strrchr(self, '/')) == NULL)
-		return NULL;
-	for (*slash = '\0'; *from != '\0'; from++)
+	/* Up from each directory of BINDIR's rest. */
+	for (; *from != '\0'; from++)
 		if (*from == '/' && from[1] != '\0') {
 			if ((slash = strrchr(self, '/')) == NULL)
 				return NULL;
@@ -117,19 +102,6 @@ setup_program(const char *name, struct error *e)
 	return NULL;
 }
 
-static char *
-in_directory(const char *dir, size_t len, const char *name)
-{
-	char	*path = NULL;
-
-	if (asprintf(&path, "%.*s/%s", (int)len, dir, name) == -1)
-		return NULL;
-	if (access(path, X_OK) == 0)
-		return path;
-	free(path);
-	return NULL;
-}
-
 char *
 setup_nats_server(struct error *e)
 {
@@ -141,12 +113,12 @@ setup_nats_server(struct error *e)
 		return strdup(given);
 	for (p = dirs; path == NULL && p != NULL && *p != '\0';
 	    p += *p == ':') {
-		path = in_directory(p, strcspn(p, ":"), "nats-server");
+		path = file_program(p, strcspn(p, ":"), "nats-server");
 		p += strcspn(p, ":");
 	}
 	/* Debian's is in sbin, which a user's PATH may lack. */
 	if (path == NULL)
-		path = in_directory("/usr/sbin", 9, "nats-server");
+		path = file_program("/usr/sbin", 9, "nats-server");
 	if (path == NULL)
 		error_set(e, EX_UNAVAILABLE, "nats-server is not installed: "
 		    "`apt-get install nats-server`, or give --server URL of "

@@ -258,3 +258,31 @@ file_wipe(char *text)
 	explicit_bzero(text, strlen(text));
 	free(text);
 }
+
+char *
+file_program(const char *dir, size_t len, const char *name)
+{
+	char	*path = NULL;
+
+	if (asprintf(&path, "%.*s/%s", (int)len, dir, name) == -1)
+		return NULL;
+	if (access(path, X_OK) == 0)
+		return path;
+	free(path);
+	return NULL;
+}
+
+int
+file_own_dir(char *buf, size_t size)
+{
+	ssize_t	 n = readlink("/proc/self/exe", buf, size - 1);
+	char	*slash;
+
+	if (n <= 0)
+		return -1;
+	buf[n] = '\0';
+	if ((slash = strrchr(buf, '/')) == NULL)
+		return -1;
+	*slash = '\0';
+	return 0;
+}

@@ -29,6 +29,10 @@ char	*file_read(const char *path, size_t max, size_t *len, struct error *);
  * or write it.  The caller wipes it (file_wipe). */
 char	*file_read_private(const char *path, size_t max, size_t *len,
 	    struct error *);
+/* malloc'd dir/name, of dir len bytes, if that can be executed; else NULL. */
+char	*file_program(const char *dir, size_t len, const char *name);
+/* The directory that this program was started from.  -1: not known. */
+int	file_own_dir(char *buf, size_t size);
 /* Zero a NUL-terminated text and free it.  NULL is fine. */
 void	file_wipe(char *text);
 

@@ -114,6 +114,9 @@ int	reeve(struct space *, char *out, size_t size, const char *fmt, ...)
 /* Through the root connection; each fails the test on an error. */
 uint64_t stream_messages(struct space *, enum stream_kind);
 uint64_t stream_last_seq(struct space *, enum stream_kind);
+/* Where a durable is; of it only the numbers. */
+struct js_consumer consumer_get(struct space *, enum stream_kind,
+	    const char *durable);
 /* unread of a durable: pending and not acknowledged. */
 uint64_t consumer_unread(struct space *, enum stream_kind,
 	    const char *durable);

@@ -46,6 +46,19 @@ stream_last_seq(struct space *s, enum stream_kind kind)
 
 /* A consumer's information may be older than what is stored: zero counts
  * only when it has come past the newest message that is for it. */
+struct js_consumer
+consumer_get(struct space *s, enum stream_kind kind, const char *durable)
+{
+	struct js_consumer	c;
+	char			name[STREAM_MAX];
+	struct error		e;
+
+	name_stream(name, sizeof(name), s->config.space, kind);
+	OK(js_consumer_info(root(s), name, durable, &c, &e), e);
+	js_consumer_free(&c);
+	return c;
+}
+
 uint64_t
 consumer_unread(struct space *s, enum stream_kind kind, const char *durable)
 {

@@ -199,24 +199,10 @@ limit_stream(enum stream_kind kind, int64_t more)
 	cJSON_Delete(info);
 }
 
-/* The highest delivery count among what the durable has not had acked is not
- * for us to see; that nothing was redelivered is. */
-static uint64_t
-redelivered(enum stream_kind kind, const char *durable)
-{
-	struct js_consumer	c;
-	char			name[STREAM_MAX];
-	struct error		e;
-	uint64_t		n;
-
-	name_stream(name, sizeof(name), sp->config.space, kind);
-	OK(js_consumer_info(sp->root, name, durable, &c, &e), e);
-	n = c.n_redelivered;
-	js_consumer_free(&c);
-	return n;
-}
-
-/* Full for longer than an ack wait: the worker waits with all in hand. */
+/*
+ * Full for longer than an ack wait: the worker waits with all in hand.  The
+ * delivery counts are not for us to see; that nothing was redelivered is.
+ */
 static void
 refuse(struct load *l, enum stream_kind store, enum stream_kind source,
     const char *durable)
@@ -230,7 +216,7 @@ refuse(struct load *l, enum stream_kind store, enum stream_kind source,
 	until = clock_ms() + 5000;
 	while (clock_ms() < until) {
 		load_turn(l);
-		n = redelivered(source, durable);
+		n = consumer_get(sp, source, durable).n_redelivered;
 		most = n > most ? n : most;
 	}
 	ck_assert_uint_gt(consumer_unread(sp, source, durable), 0);

@@ -160,16 +160,7 @@ END_TEST
 static uint64_t
 pending(enum stream_kind kind, const char *durable)
 {
-	struct js_consumer	c;
-	char			name[STREAM_MAX];
-	struct error		e;
-	uint64_t		n;
-
-	name_stream(name, sizeof(name), sp->config.space, kind);
-	OK(js_consumer_info(sp->root, name, durable, &c, &e), e);
-	n = c.n_ack_pending;
-	js_consumer_free(&c);
-	return n;
+	return consumer_get(sp, kind, durable).n_ack_pending;
 }
 
 /* Delivered, not acknowledged, evicted; then the broker dies. */
