@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -110,8 +111,8 @@ note_load(struct agent *a, struct error *e)
 	return r == -1 ? -1 : copy(&a->name, name, e);
 }
 
-bool
-agent_noted_id(struct cli *cli, const char *name, char id[ID_MAX])
+static bool
+noted_id(struct cli *cli, const char *name, char id[ID_MAX])
 {
 	char		*text;
 	const char	*value;
@@ -128,6 +129,56 @@ agent_noted_id(struct cli *cli, const char *name, char id[ID_MAX])
 	cJSON_Delete(o);
 	free(text);
 	return found;
+}
+
+/* The agents that were onboarded under this name, whatever its case. */
+static int
+noted_names(struct cli *cli, const char *name, struct strlist *names,
+    struct error *e)
+{
+	char		*path = config_path(&cli->config, "agents"), *noted;
+	struct dirent	*de;
+	size_t		 len;
+	DIR		*d;
+	int		 r = 0;
+
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "agents");
+	d = opendir(path);
+	free(path);
+	while (r == 0 && d != NULL && (de = readdir(d)) != NULL) {
+		len = strlen(de->d_name);
+		if (len < 6 || strcmp(de->d_name + len - 5, ".json") != 0)
+			continue;
+		if ((noted = strndup(de->d_name, len - 5)) == NULL ||
+		    (name_same(noted, name) && !strlist_add(names, noted)))
+			r = error_errno(e, EX_OSERR, "agents");
+		free(noted);
+	}
+	if (d != NULL)
+		closedir(d);
+	return r;
+}
+
+int
+agent_noted_id(struct cli *cli, const char *name, char id[ID_MAX],
+    struct error *e)
+{
+	struct strlist	names = { .n = 0 };
+	int		r;
+
+	if (noted_id(cli, name, id))
+		return 0;
+	r = noted_names(cli, name, &names, e);
+	if (r == 0 && names.n > 1)
+		r = error_set(e, EX_DATAERR, "\"%s\" is the name of several "
+		    "agents here: %s and %s%s", name, names.v[0], names.v[1],
+		    names.n > 2 ? " and others" : "");
+	else if (r == 0 && (names.n == 0 || !noted_id(cli, names.v[0], id)))
+		r = error_set(e, EX_NOUSER, "nobody here is named \"%s\"; "
+		    "`reeve roster` shows who is", name);
+	strlist_free(&names);
+	return r;
 }
 
 int

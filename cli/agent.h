@@ -47,8 +47,10 @@ int	agent_open(struct agent *, struct error *);
 void	agent_close(struct agent *);
 void	agent_free(struct agent *);
 
-/* The id that onboard noted of NAME here; false when there is none. */
-bool	agent_noted_id(struct cli *, const char *name, char id[ID_MAX]);
+/* The id that onboard noted of NAME here, else of the one that is this name
+ * but for case.  -1: EX_NOUSER there is none, EX_DATAERR several. */
+int	agent_noted_id(struct cli *, const char *name, char id[ID_MAX],
+	    struct error *);
 
 /* Write the presence record and wait until it is stored. */
 int	agent_presence(struct agent *, enum status, struct error *);

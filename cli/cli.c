@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,6 +16,19 @@ cli_fail(const struct error *e)
 {
 	fprintf(stderr, "reeve: %s\n", e->text);
 	return e->code > 0 ? e->code : EX_SOFTWARE;
+}
+
+int
+cli_unwritten(void)
+{
+	struct pollfd	p = { .fd = STDOUT_FILENO };
+	struct error	e;
+
+	error_set(&e, EX_IOERR, "cannot write to standard output");
+	/* A pipe that nobody reads is in error. */
+	if (poll(&p, 1, 0) > 0 && (p.revents & POLLERR))
+		return e.code;
+	return cli_fail(&e);
 }
 
 int

@@ -71,6 +71,9 @@ struct cli {
 
 /* "reeve: ..." on stderr; returns e->code (or EX_SOFTWARE). */
 int	cli_fail(const struct error *e);
+/* Standard output could not be written: EX_IOERR, said on stderr unless who
+ * read it has gone, as head does. */
+int	cli_unwritten(void);
 /* An object or a list on a line; EX_OK, or EX_OSERR having said so, also for
  * NULL: what could not be made for want of memory. */
 int	cli_print_json(const cJSON *);

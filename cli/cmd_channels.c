@@ -9,6 +9,7 @@
 #include "cli.h"
 #include "jetstream.h"
 #include "json.h"
+#include "names.h"
 #include "table.h"
 
 #define SET_TRIES	5
@@ -183,12 +184,22 @@ set_replay(struct channel_config *c, const char *value, struct error *e)
 	return 0;
 }
 
+static int
+check_window(const struct opts *o, struct error *e)
+{
+	if (o->window == NULL || strcmp(o->window, "default") == 0 ||
+	    duration_ms(o->window) >= 0)
+		return 0;
+	return error_set(e, EX_USAGE, "--replay-window: expected a duration "
+	    "like 30m, 24h or 7d, or default, not \"%s\"", o->window);
+}
+
 /* What the options say, into c. */
 static int
 apply(struct channel_config *c, const struct opts *o, struct error *e)
 {
 	if (set_class(c, o->class, e) == -1 ||
-	    set_replay(c, o->replay, e) == -1 ||
+	    set_replay(c, o->replay, e) == -1 || check_window(o, e) == -1 ||
 	    set_text(&c->replay_window, o->window, "default", e) == -1 ||
 	    set_text(&c->description, o->description, "", e) == -1 ||
 	    set_text(&c->instructions, o->instructions, "", e) == -1)

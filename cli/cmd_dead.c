@@ -246,20 +246,26 @@ each_letter(struct dead *d, letter_fn *fn, struct error *e)
 	return found;
 }
 
+/* 0: it is none. */
+static uint64_t
+letter_number(const char *arg)
+{
+	char		*end;
+	uint64_t	 seq;
+
+	errno = 0;
+	seq = strtoull(arg, &end, 10);
+	return errno != 0 || *end != '\0' || arg[0] < '0' || arg[0] > '9' ?
+	    0 : seq;
+}
+
 static int
 one_letter(struct dead *d, const char *arg, letter_fn *fn, struct error *e)
 {
 	struct js_message	m;
-	char			*end;
-	uint64_t		 seq;
-	int			 found;
+	uint64_t		seq = letter_number(arg);
+	int			found;
 
-	errno = 0;
-	seq = strtoull(arg, &end, 10);
-	if (errno != 0 || *end != '\0' || arg[0] < '0' || arg[0] > '9' ||
-	    seq == 0)
-		return error_set(e, EX_USAGE, "\"%s\" is not the number of a "
-		    "letter; `reeve dead list` shows them", arg);
 	found = js_get(d->bus, d->stream, JS_BY_SEQ, seq, NULL, &m, e);
 	if (found == 0) {
 		fprintf(stderr, "reeve: letter %llu: there is none\n",
@@ -288,13 +294,19 @@ list(struct dead *d, struct error *e)
 	    table_print(&d->table);
 }
 
+static bool
+all_of_them(int argc, char **argv)
+{
+	return argc == 1 && strcmp(argv[0], "all") == 0;
+}
+
 static int
 change(struct dead *d, const char *verb, letter_fn *fn, int argc,
     char **argv, struct error *e)
 {
 	int	i, r = 0;
 
-	if (argc == 1 && strcmp(argv[0], "all") == 0)
+	if (all_of_them(argc, argv))
 		r = each_letter(d, fn, e);
 	else
 		for (i = 0; i < argc && r == 0; i++)
@@ -329,6 +341,24 @@ open_dead(struct dead *d, bool replay, struct error *e)
 	    &members_ops, d->members, &d->watch, e);
 }
 
+/* Before anything is done to any of them. */
+static int
+check_args(const char *verb, int argc, char **argv, struct error *e)
+{
+	int	i;
+
+	if (strcmp(verb, "list") == 0 ? argc > 0 : argc == 0 ||
+	    (strcmp(verb, "replay") != 0 && strcmp(verb, "drop") != 0))
+		return error_set(e, EX_USAGE, "expected `reeve dead list`, or "
+		    "`reeve dead replay|drop SEQ...|all`");
+	for (i = 0; i < argc && !all_of_them(argc, argv); i++)
+		if (letter_number(argv[i]) == 0)
+			return error_set(e, EX_USAGE, "\"%s\" is not the "
+			    "number of a letter; `reeve dead list` shows them",
+			    argv[i]);
+	return 0;
+}
+
 static int
 run(struct cli *cli, void *opts, int argc, char **argv)
 {
@@ -341,20 +371,19 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 	(void)opts;
 	memset(&d, 0, sizeof(d));
 	d.cli = cli;
-	if (strcmp(verb, "list") == 0 ? argc > 1 : argc < 2 ||
-	    (!replay && strcmp(verb, "drop") != 0)) {
-		error_set(&e, EX_USAGE, "expected `reeve dead list`, or "
-		    "`reeve dead replay|drop SEQ...|all`");
-		return cli_fail(&e);
+	if (argc > 0) {
+		argc--;
+		argv++;
 	}
+	if (check_args(verb, argc, argv, &e) == -1)
+		return cli_fail(&e);
 	if (open_dead(&d, replay, &e) == -1)
 		code = cli_fail(&e);
 	else if (strcmp(verb, "list") == 0)
 		code = list(&d, &e);
 	else
 		code = change(&d, replay ? "replayed" : "dropped",
-		    replay ? replay_letter : drop_letter, argc - 1, argv + 1,
-		    &e);
+		    replay ? replay_letter : drop_letter, argc, argv, &e);
 	bus_close(d.bus);
 	bucket_done(d.watch);
 	members_free(d.members);

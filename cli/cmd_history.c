@@ -176,8 +176,9 @@ print_one(const struct reading *r, size_t i, bool json)
 	return rv;
 }
 
+/* 0; 1: standard output could not be written. */
 static int
-print_all(const struct reading *r, bool json, struct error *e)
+print_all(const struct reading *r, bool json)
 {
 	uint64_t	i = r->n > r->limit ? r->n - r->limit : 0;
 	unsigned	bad = 0;
@@ -186,7 +187,7 @@ print_all(const struct reading *r, bool json, struct error *e)
 	for (; i < r->n; i++) {
 		rv = print_one(r, (size_t)(i % r->limit), json);
 		if (rv == -1)
-			return error_set(e, EX_IOERR, "cannot write");
+			return 1;
 		bad += rv == 0;
 	}
 	if (bad > 0)
@@ -291,9 +292,10 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 	if (check_channel(o, argc, argv, &e) == -1 ||
 	    connect_reader(cli, &a, o, &creds, &r.bus, &e) == -1 ||
 	    read_history(&r, cli->config.space, o->channels.v[0], o,
-	    &e) == -1 ||
-	    print_all(&r, cli->json, &e) == -1)
+	    &e) == -1)
 		code = cli_fail(&e);
+	else if (print_all(&r, cli->json) != 0)
+		code = cli_unwritten();
 	if (a.bus == NULL)
 		bus_close(r.bus);
 	agent_free(&a);

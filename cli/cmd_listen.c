@@ -461,12 +461,8 @@ prepare(struct listener *l, struct cli *cli, const struct opts *o,
 static int
 exit_code(const struct listener *l)
 {
-	struct error	e;
-
-	if (l->stop == STOP_OUTPUT) {
-		error_set(&e, EX_IOERR, "cannot write");
-		return cli_fail(&e);
-	}
+	if (l->stop == STOP_OUTPUT)
+		return cli_unwritten();
 	return l->stop == STOP_TIME && l->printed < l->count ? EX_TEMPFAIL :
 	    EX_OK;
 }

@@ -84,9 +84,10 @@ find_peer(struct sender *s, const struct roster *roster, const char *name,
 	if (peer != NULL)
 		snprintf(s->target, sizeof(s->target), "%s",
 		    peer->presence.id);
-	else if (e->code != EX_NOUSER ||
-	    !agent_noted_id(s->agent.cli, name, s->target))
+	else if (e->code != EX_NOUSER)
 		return -1;
+	else
+		return agent_noted_id(s->agent.cli, name, s->target, e);
 	return 0;
 }
 

@@ -57,12 +57,15 @@ add_roles(struct cli *cli, cJSON *report, struct error *e)
 		cJSON_AddStringToObject(o, "state", s.supervised ? s.state :
 		    "unsupervised");
 		cJSON_AddStringToObject(o, "want", s.want);
+		if (s.reason[0] != '\0')
+			cJSON_AddStringToObject(o, "reason", s.reason);
 		cJSON_AddNumberToObject(o, "pid", (double)s.pid);
-		cJSON_AddNumberToObject(o, "sinceMs", (double)s.since_ms);
-		if (s.starts >= 0)
+		cJSON_AddNumberToObject(o, "sinceMs", s.supervised ?
+		    (double)s.since_ms : 0);
+		if (s.supervised && s.starts >= 0)
 			cJSON_AddNumberToObject(o, "restarts",
 			    (double)(s.starts > 0 ? s.starts - 1 : 0));
-		cJSON_AddBoolToObject(o, "ready",
+		cJSON_AddBoolToObject(o, "ready", s.supervised &&
 		    strcmp(s.state, "ready") == 0);
 	}
 	strlist_free(&names);
