@@ -127,7 +127,8 @@ for __reeve_c in (__reeve_commands | string replace -r '\t.*' '')
         else if contains -- $name config creds import-trust
             complete -c reeve -n "__reeve_is $__reeve_c" -l $name -r -F -d "$part[-1]"
         else
-            complete -c reeve -n "__reeve_is $__reeve_c" -l $name -x -a (__reeve_option_values $name; or echo '') -d "$part[-1]"
+            set -l values (__reeve_option_values $name)
+            complete -c reeve -n "__reeve_is $__reeve_c" -l $name -x -a "$values" -d "$part[-1]"
         end
     end
 end
