@@ -69,7 +69,8 @@ print_roles(const cJSON *report)
 {
 	struct table	 t;
 	const cJSON	*r;
-	char		 since[32], restarts[24], pid[24];
+	char		 since[32], restarts[24], pid[24], state[320];
+	const char	*reason;
 
 	table_init(&t, 5, "ROLE", "STATE", "SINCE", "RESTARTS", "PID");
 	cJSON_ArrayForEach(r, json_get(report, "roles")) {
@@ -80,8 +81,11 @@ print_roles(const cJSON *report)
 		count_text(restarts, sizeof(restarts), r, "restarts");
 		if (number(r, "pid") > 0)
 			count_text(pid, sizeof(pid), r, "pid");
-		table_row(&t, text(r, "name"), text(r, "state"), since,
-		    restarts, pid);
+		reason = text(r, "reason");
+		snprintf(state, sizeof(state), "%s%s%s%s", text(r, "state"),
+		    reason[0] == '\0' ? "" : " (", reason,
+		    reason[0] == '\0' ? "" : ")");
+		table_row(&t, text(r, "name"), state, since, restarts, pid);
 	}
 	return table_print(&t);
 }

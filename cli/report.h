@@ -10,7 +10,7 @@
  * What `reeve status` says, as the object of its --json:
  *
  *	{space, state, broker: "up"|sentence,
- *	 roles: [{name, state, want, pid, sinceMs, restarts, ready}],
+ *	 roles: [{name, state, want, reason?, pid, sinceMs, restarts, ready}],
  *	 shards: [{shard, holder, host, here, ready, ageMs, ttlMs}],
  *	 streams: [{name, messages, bytes, unread?}],
  *	 backlogs: [{owner, name?, unread, cap}],   close to the cap

@@ -84,6 +84,8 @@ set_field(struct service_status *s, const char *key, const char *value)
 		s->last_exit = strtol(value, NULL, 10);
 	else if (strcmp(key, "last_signal") == 0)
 		s->last_signal = strtol(value, NULL, 10);
+	else if (strcmp(key, "reason") == 0)
+		snprintf(s->reason, sizeof(s->reason), "%s", value);
 }
 
 static void
@@ -144,6 +146,30 @@ service_status(const struct config *c, const char *name,
 	free(ok);
 	free(dir);
 	return r;
+}
+
+bool
+service_is_ready(const struct config *c, const char *name,
+    const struct service_status *s)
+{
+	char	*fd;
+	bool	 ready;
+
+	if (!s->supervised || strcmp(s->state, "up") != 0)
+		return s->supervised && strcmp(s->state, "ready") == 0;
+	if (s->starts == -1)
+		return true;
+	fd = config_path(c, "service/%s/notification-fd", name);
+	ready = fd != NULL && access(fd, F_OK) == -1;
+	free(fd);
+	return ready;
+}
+
+bool
+service_gave_up(const struct service_status *s)
+{
+	return s->supervised && strcmp(s->state, "down") == 0 &&
+	    s->reason[0] != '\0';
 }
 
 int

@@ -14,12 +14,13 @@
  */
 struct service_status {
 	bool	 supervised;	/* somebody holds supervise/ok */
-	char	 state[16];	/* down, up, ready, finish, backoff */
+	char	 state[16];	/* down, wait, up, ready, finish, backoff */
 	char	 want[16];	/* up, down, once */
 	long	 pid;		/* 0: none */
 	int64_t	 since_ms;	/* epoch */
 	long	 starts;	/* -1: the supervisor does not say */
 	long	 last_exit, last_signal;
+	char	 reason[280];	/* why it waits or was given up; or "" */
 };
 
 /* Names of the service directories, sorted. */
@@ -27,6 +28,11 @@ int	services_list(const struct config *, struct strlist *, struct error *);
 /* EX_NOINPUT: there is no such service. */
 int	service_status(const struct config *, const char *name,
 	    struct service_status *, struct error *);
+/* It has said so; or it runs, and never says or nobody would have heard. */
+bool	service_is_ready(const struct config *, const char *name,
+	    const struct service_status *);
+/* The supervisor does not start it any more, by its own decision. */
+bool	service_gave_up(const struct service_status *);
 /* Write command bytes to supervise/control. EX_UNAVAILABLE: nobody
  * supervises it. */
 int	service_command(const struct config *, const char *name,

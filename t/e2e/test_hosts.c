@@ -326,9 +326,14 @@ load_for(int64_t ms)
 
 START_TEST(only_one_works)
 {
+	char	out[512];
+
 	load_start();
 	load_for(1500);
 	ck_assert(held_by(a) && role_is(a, "fanout", "ready"));
+	/* to stand by, connected and up to date, is to be ready */
+	ck_assert_int_eq(reeve(b, out, sizeof(out), "wait --ready all "
+	    "--timeout 10s"), 0);
 	ck_assert(logged(b, "held by another host"));
 	ck_assert(!logged(b, "msg=\"bound\""));
 	load_check();

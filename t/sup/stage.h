@@ -93,6 +93,7 @@ void	stage_fail(const char *file, int line, const char *what)
 TCase	*runit_case(void);
 TCase	*limits_case(void);
 TCase	*log_case(void);
+TCase	*wait_case(void);
 TCase	*needs_case(void);
 
 /* What this program is when its tests start it as a service; its exit code,

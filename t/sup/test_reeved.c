@@ -696,6 +696,7 @@ reeved_suite(void)
 	suite_add_tcase(suite, needs_case());
 	suite_add_tcase(suite, limits_case());
 	suite_add_tcase(suite, log_case());
+	suite_add_tcase(suite, wait_case());
 	return suite;
 }
 
