@@ -74,6 +74,12 @@ find(const struct map *m, const char *key)
 	return n;
 }
 
+const struct map_node *
+map_find(const struct map *m, const char *key)
+{
+	return find(m, key);
+}
+
 void *
 map_get(const struct map *m, const char *key)
 {

@@ -19,6 +19,7 @@ void	map_clear(struct map *, void (*free_value)(void *));
 size_t	map_count(const struct map *);
 
 void	*map_get(const struct map *, const char *key);
+const struct map_node *map_find(const struct map *, const char *key);
 /* Add or replace; *old (may be NULL) is the value it replaced.  -1: out of
  * memory. */
 int	map_put(struct map *, const char *key, void *value, void **old);

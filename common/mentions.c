@@ -9,8 +9,8 @@
  * Lower-case in place what is ASCII or Latin-1: there, and only there, both
  * cases are of the same length and no language disagrees.
  */
-static void
-fold(char *s)
+void
+name_fold(char *s)
 {
 	unsigned char	*p = (unsigned char *)s;
 
@@ -120,7 +120,7 @@ mentions_normalize(char *const *in, size_t n, size_t *out_n)
 			continue;
 		if ((v[used] = strndup(s, len)) == NULL)
 			goto none;
-		fold(v[used++]);
+		name_fold(v[used++]);
 	}
 	if ((used = drop_doubles(v, ranked, used)) == 0)
 		goto none;

@@ -120,6 +120,8 @@ char	**mentions_normalize(char *const *in, size_t n, size_t *out_n);
 
 /* Are two names the same but for case, as mentions are lower-cased? */
 bool	name_same(const char *a, const char *b);
+/* Lower-case one so in place: the same names become the same bytes. */
+void	name_fold(char *);
 
 /* Free an array of malloc'd strings. */
 void	strings_free(char **v, size_t n);

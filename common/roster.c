@@ -10,6 +10,7 @@
 
 struct roster {
 	struct map	*by_id;		/* of struct peer */
+	struct byname	*by_name;
 };
 
 static void
@@ -42,12 +43,14 @@ roster_put(void *table, const char *key, const char *data, size_t len,
 		presence_free(&presence);
 		return;
 	}
-	if (p != NULL)
+	if (p != NULL) {
+		byname_del(t->by_name, p->presence.name, &p->named);
 		presence_free(&p->presence);
-	else if ((p = calloc(1, sizeof(*p))) == NULL ||
+	} else if ((p = calloc(1, sizeof(*p))) == NULL ||
 	    map_put(t->by_id, key, p, NULL) == -1)
 		fatal_memory();
 	p->presence = presence;
+	byname_add(t->by_name, presence.name, &p->named, p);
 	p->gone = false;
 	p->heard_ms = clock_ms();
 }
@@ -70,8 +73,9 @@ roster_new(void)
 {
 	struct roster	*t = calloc(1, sizeof(*t));
 
-	if (t != NULL && (t->by_id = map_new()) == NULL) {
-		free(t);
+	if (t != NULL && ((t->by_id = map_new()) == NULL ||
+	    (t->by_name = byname_new()) == NULL)) {
+		roster_free(t);
 		return NULL;
 	}
 	return t;
@@ -82,6 +86,7 @@ roster_free(struct roster *t)
 {
 	if (t == NULL)
 		return;
+	byname_free(t->by_name);
 	map_free(t->by_id, value_free);
 	free(t);
 }
@@ -109,34 +114,20 @@ roster_each(const struct roster *t,
 		fn(arg, map_value(n));
 }
 
-/* The next peer of this name that is live (or is not), from node n on. */
-static const struct map_node *
-next_named(const struct map_node *n, const char *name, bool live)
-{
-	const struct peer	*p;
-
-	for (; n != NULL; n = map_next(n)) {
-		p = map_value(n);
-		if (peer_is_live(p) == live &&
-		    name_same(p->presence.name, name))
-			break;
-	}
-	return n;
-}
-
 /* How many of this name; *hit is the last of them. */
 static size_t
 count_named(const struct roster *t, const char *name, bool live,
     const struct peer **hit)
 {
-	const struct map_node	*n;
+	const struct named	*n;
 	size_t			 hits = 0;
 
-	for (n = next_named(map_first(t->by_id), name, live); n != NULL;
-	    n = next_named(map_next(n), name, live)) {
-		*hit = map_value(n);
-		hits++;
-	}
+	for (n = byname_first(t->by_name, name); n != NULL;
+	    n = byname_next(n))
+		if (peer_is_live(n->thing) == live) {
+			*hit = n->thing;
+			hits++;
+		}
 	return hits;
 }
 
@@ -172,15 +163,18 @@ static int
 name_candidates(const struct roster *t, const char *name, bool live,
     struct error *e)
 {
-	const struct map_node	*n;
+	const struct named	*n;
+	const struct peer	*p;
 	char			 list[400] = "";
 	size_t			 used = 0;
 
-	for (n = next_named(map_first(t->by_id), name, live);
-	    n != NULL && used < sizeof(list);
-	    n = next_named(map_next(n), name, live))
-		used += (size_t)snprintf(list + used, sizeof(list) - used,
-		    " %s", map_key(n));
+	for (n = byname_first(t->by_name, name);
+	    n != NULL && used < sizeof(list); n = byname_next(n)) {
+		p = n->thing;
+		if (peer_is_live(p) == live)
+			used += (size_t)snprintf(list + used, sizeof(list) -
+			    used, " %s", p->presence.id);
+	}
 	return error_set(e, EX_DATAERR, "\"%s\" is the name of several "
 	    "agents; say which by id:%s", name, list);
 }

@@ -3,6 +3,7 @@
 #define REEVE_ROSTER_H
 
 #include "acls.h"
+#include "byname.h"
 #include "records.h"
 #include "watch.h"
 
@@ -20,6 +21,7 @@ struct peer {
 	struct presence	presence;
 	int64_t		heard_ms;	/* clock_ms */
 	bool		gone;		/* deleted, or the bucket was reset */
+	struct named	named;		/* in the roster's index */
 };
 
 extern const struct watch_ops roster_ops;	/* table: struct roster * */
