@@ -161,6 +161,18 @@ set_option(const struct opt *o, void *opts, const char *value)
 	return -1;
 }
 
+/* An empty one is a variable that is not set, and not the default. */
+static bool
+take_state(struct cli *cli, const char *value)
+{
+	if (value != NULL && value[0] != '\0') {
+		cli->state_opt = value;
+		return true;
+	}
+	fprintf(stderr, "reeve: --state: expected a directory\n");
+	return false;
+}
+
 static void
 long_options(const struct command *c, struct option *v)
 {
@@ -184,15 +196,20 @@ static int
 parse(struct cli *cli, const struct command *c, void *opts, int argc,
     char **argv, int *first)
 {
+	static char	who[64];
 	struct option	longs[OPTS_MAX];
 	int		code;
 
 	long_options(c, longs);
+	/* What getopt complains of is said by reeve. */
+	snprintf(who, sizeof(who), "reeve %s", c->name);
+	argv[0] = who;
 	optind = 1;
 	while ((code = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
-		if (code == CODE_STATE)
-			cli->state_opt = optarg;
-		else if (code == CODE_JSON)
+		if (code == CODE_STATE) {
+			if (!take_state(cli, optarg))
+				return EX_USAGE;
+		} else if (code == CODE_JSON)
 			cli->json = true;
 		else if (code == CODE_HELP || code == 'h') {
 			help_one(stdout, c);
@@ -208,8 +225,8 @@ parse(struct cli *cli, const struct command *c, void *opts, int argc,
 	*first = optind;
 	argc -= optind;
 	if (argc < c->min_args || (c->max_args >= 0 && argc > c->max_args)) {
-		fprintf(stderr, "usage: reeve %s [OPTIONS] %s\n", c->name,
-		    c->args);
+		fprintf(stderr, "usage: reeve %s [OPTIONS]%s%s\n", c->name,
+		    c->args[0] ? " " : "", c->args);
 		return EX_USAGE;
 	}
 	return -1;
@@ -243,11 +260,36 @@ run_command(struct cli *cli, const struct command *c, int argc, char **argv)
 		    c->run(cli, opts, argc - first, argv + first);
 	free_options(c, opts);
 	cli_free(cli);
-	if (fflush(stdout) == EOF && code == EX_OK) {
-		fprintf(stderr, "reeve: cannot write: %s\n", strerror(errno));
-		code = EX_IOERR;
-	}
+	/* Line by line: what failed before is not seen by the last flush. */
+	if ((fflush(stdout) == EOF || ferror(stdout)) && code == EX_OK)
+		code = cli_unwritten();
 	return code;
+}
+
+/* --state and --json stand before the command, too. */
+static bool
+options_before(struct cli *cli, int *argc, char ***argv)
+{
+	char	**v = *argv;
+	int	  n = *argc, taken;
+
+	for (; n > 1; n -= taken, v += taken) {
+		taken = 1;
+		if (strcmp(v[1], "--json") == 0)
+			cli->json = true;
+		else if (strncmp(v[1], "--state=", 8) == 0) {
+			if (!take_state(cli, v[1] + 8))
+				return false;
+		} else if (strcmp(v[1], "--state") == 0) {
+			if (!take_state(cli, n > 2 ? v[2] : NULL))
+				return false;
+			taken = 2;
+		} else
+			break;
+	}
+	*argc = n;
+	*argv = v;
+	return true;
 }
 
 int
@@ -256,12 +298,8 @@ main(int argc, char **argv)
 	struct cli		 cli = { .program = argv[0] };
 	const struct command	*c;
 
-	/* `reeve --state DIR COMMAND` works too. */
-	while (argc > 3 && strcmp(argv[1], "--state") == 0) {
-		cli.state_opt = argv[2];
-		argc -= 2;
-		argv += 2;
-	}
+	if (!options_before(&cli, &argc, &argv))
+		return EX_USAGE;
 	if (argc < 2) {
 		help_all(stderr);
 		return EX_USAGE;

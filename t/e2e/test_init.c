@@ -294,6 +294,117 @@ START_TEST(usage_is_64)
 }
 END_TEST
 
+/* What stands before the command is as good behind it. */
+START_TEST(options_before_the_command)
+{
+	char	path[200];
+
+	snprintf(path, sizeof(path), "%s", sp->state);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "--state %s help",
+	    path), EX_OK);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "--json --state=%s "
+	    "status", path), EX_UNAVAILABLE);
+	ck_assert_msg(out[0] == '{', "%s", out);
+	/* An unset variable must not mean the default's state. */
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "status --state ''"),
+	    EX_USAGE);
+	ck_assert_ptr_nonnull(strstr(out, "expected a directory"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "--state '' status"),
+	    EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "--state= status"),
+	    EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "--state"), EX_USAGE);
+	ck_assert_ptr_nonnull(strstr(out, "expected a directory"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "--state %s", path),
+	    EX_USAGE);
+	ck_assert_ptr_nonnull(strstr(out, "usage: reeve COMMAND"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "status -x"), EX_USAGE);
+	ck_assert_ptr_nonnull(strstr(out, "reeve status: "));
+}
+END_TEST
+
+/* The exit code of a command into a pipe whose reader has gone before its
+ * first word; it says nothing of that. */
+static int
+into_closed_pipe(const char *command)
+{
+	char		 cmd[900], said[300], *text;
+	const char	*bin = getenv("REEVE_BINDIR");
+	int		 p[2], code;
+
+	snprintf(said, sizeof(said), "%s/said", sp->dir);
+	ck_assert(pipe(p) == 0);
+	close(p[0]);
+	snprintf(cmd, sizeof(cmd), "exec %s/reeve --state %s %s >&%d 2>%s",
+	    bin == NULL ? "." : bin, sp->state, command, p[1], said);
+	code = system(cmd);
+	close(p[1]);
+	ck_assert_ptr_nonnull(text = file_read(said, 4096, NULL, NULL));
+	ck_assert_msg(text[0] == '\0', "%s: %s", command, text);
+	free(text);
+	ck_assert(WIFEXITED(code));
+	return WEXITSTATUS(code);
+}
+
+/* To whoever reads it it is the end; to a full disk it is a failure. */
+START_TEST(output_that_cannot_be_written)
+{
+	static const char *const	commands[] = { "help", "status",
+					    "channels", "roster --json",
+					    "dead list", "history general" };
+	size_t				i;
+
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "onboard scribe "
+	    "--allow-publish general"), EX_OK);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "send --as scribe "
+	    "--channel general word"), EX_OK);
+	for (i = 0; i < sizeof(commands) / sizeof(commands[0]); i++) {
+		ck_assert_msg(reeve(sp, out, sizeof(out), "%s >/dev/full",
+		    commands[i]) == EX_IOERR, "%s", commands[i]);
+		ck_assert_str_eq(out, "reeve: cannot write to standard "
+		    "output\n");
+		ck_assert_int_eq(into_closed_pipe(commands[i]), EX_IOERR);
+	}
+}
+END_TEST
+
+START_TEST(a_name_onboarded_here_has_no_case)
+{
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "onboard scribe"),
+	    EX_OK);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "onboard Scout"), EX_OK);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "send --as scribe --to "
+	    "sCOUT word"), EX_OK);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "onboard SCOUT"), EX_OK);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "send --as scribe --to "
+	    "sCOUT word"), EX_DATAERR);
+	ck_assert_ptr_nonnull(strstr(out, "several"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "send --as scribe --to "
+	    "SCOUT word"), EX_OK);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "send --as scribe --to "
+	    "nobody word"), EX_NOUSER);
+	ck_assert_uint_eq(stream_messages(sp, STREAM_DM), 2);
+}
+END_TEST
+
+START_TEST(letters_are_numbers)
+{
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "dead drop 1 x"),
+	    EX_USAGE);
+	ck_assert_ptr_null(strstr(out, "dropped"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "dead drop all 1"),
+	    EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "dead drop 0"),
+	    EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "dead drop"), EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "dead list 1"),
+	    EX_USAGE);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "dead drop 1"),
+	    EX_DATAERR);
+	ck_assert_ptr_nonnull(strstr(out, "letter 1: there is none"));
+}
+END_TEST
+
 START_TEST(onboard_refuses_bad_channels)
 {
 	ck_assert_int_eq(reeve(sp, out, sizeof(out),
@@ -384,6 +495,10 @@ START_TEST(down_stops_everything_in_order)
 	ck_assert(logged(sp, "lease released"));
 	ck_assert_int_eq(reeve(sp, out, sizeof(out), "down"), EX_OK);
 	ck_assert_ptr_nonnull(strstr(out, "does not run"));
+	/* What nobody runs is in no state since any time. */
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "status"),
+	    EX_UNAVAILABLE);
+	ck_assert_ptr_nonnull(strstr(out, "reader   unsupervised  -      -"));
 	ck_assert_int_eq(reeve(sp, out, sizeof(out), "restart reader"),
 	    EX_UNAVAILABLE);
 }
@@ -445,8 +560,12 @@ main(void)
 	tcase_add_test(idle, readable_secrets_are_refused);
 	tcase_add_test(idle, no_state_says_how_to_make_one);
 	tcase_add_test(idle, usage_is_64);
+	tcase_add_test(idle, options_before_the_command);
 	tcase_add_test(idle, onboard_refuses_bad_channels);
 	tcase_add_test(up, a_first_init_that_fails_leaves_nothing);
+	tcase_add_test(up, output_that_cannot_be_written);
+	tcase_add_test(up, a_name_onboarded_here_has_no_case);
+	tcase_add_test(up, letters_are_numbers);
 	tcase_add_test(up, secrets_are_private);
 	tcase_add_test(up, a_channel_is_an_argument_or_an_option);
 	tcase_add_test(up, onboard_leaves_nothing_behind_when_it_fails);
