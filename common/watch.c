@@ -575,7 +575,8 @@ proof_step(struct watch *w, int64_t left_ms, struct error *e)
 	case PROOF_ASK:
 		return ask(w, left_ms, e);
 	case PROOF_DOUBT:
-		return settle(w, e);
+		/* Fresh or to be asked again: not after a turn's wait. */
+		return settle(w, e) == -1 ? -1 : proof_step(w, left_ms, e);
 	case PROOF_FAILED:
 		return error_set(e, EX_TEMPFAIL, "%s: no proof of freshness",
 		    w->stream);
