@@ -176,8 +176,7 @@ END_TEST
  * letters at once, and the others do not wait for the ceiling; nothing is
  * lost when the owner is known again.
  */
-static void
-with_a_full_inbox(void)
+START_TEST(an_unknown_owner_with_a_full_inbox_holds_up_nobody_else)
 {
 	struct agent	*other = agent_make(sp, "other", NULL);
 	char		 text[32];
@@ -202,31 +201,6 @@ with_a_full_inbox(void)
 	}
 	agent_expect_none(scout);
 	agent_free(other);
-}
-
-START_TEST(an_unknown_owner_with_a_full_inbox_holds_up_nobody_else)
-{
-	with_a_full_inbox();
-}
-END_TEST
-
-/* A letter's sequence says nothing about the inbox. */
-START_TEST(nor_does_it_when_there_were_many_dead_letters)
-{
-	char		 subject[SUBJECT_MAX];
-	struct bus_pub	 p = { .subject = "$JS.API.STREAM.PURGE.DEAD_t" };
-	struct error	 e;
-	natsMsg		*reply;
-	unsigned	 i;
-
-	subject_dead(subject, sizeof(subject), "t", "0", "reader");
-	for (i = 0; i < 3000; i++)
-		raw_store(sp, subject, NULL, "{}");
-	ck_assert((reply = bus_call(sp->root, &p, JS_TIMEOUT_MS, &e)) !=
-	    NULL);
-	natsMsg_Destroy(reply);
-	ck_assert_uint_eq(stream_messages(sp, STREAM_DEAD), 0);
-	with_a_full_inbox();
 }
 END_TEST
 
@@ -449,7 +423,6 @@ main(void)
 	tcase_add_test(acl, an_unknown_owner_holds_up_nobody_else);
 	tcase_add_test(acl,
 	    an_unknown_owner_with_a_full_inbox_holds_up_nobody_else);
-	tcase_add_test(acl, nor_does_it_when_there_were_many_dead_letters);
 	tcase_add_test(acl, an_unreadable_entry_is_a_dead_letter);
 	tcase_add_test(acl, an_entry_that_was_delivered_is_not_again);
 	tcase_add_test(acl, a_replay_is_authorized_anew);
