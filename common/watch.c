@@ -530,9 +530,8 @@ settle_by_count(struct watch *w, struct error *e)
 }
 
 /*
- * Two answers were no proof.  The bucket is another one, or restored from a
- * copy; or records expired or were removed; or something came that is not for
- * us; or the watch is late.
+ * Two answers were no proof.  The bucket is another one; or records expired or
+ * were removed; or something came that is not for us; or the watch is late.
  */
 static int
 settle(struct watch *w, struct error *e)
@@ -550,7 +549,7 @@ settle(struct watch *w, struct error *e)
 	}
 	if (now->last_seq == w->known_seq &&
 	    time_ns(now->last_time) != w->known_ns)
-		return distrust(w, "restored", e);
+		return distrust(w, "its past changed", e);
 	if (w->counted && now->last_seq > w->known_seq) {
 		if ((r = walk(w, e)) == -1)
 			return -1;

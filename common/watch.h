@@ -40,8 +40,8 @@
  * Any other answer is asked for once more, as mostly the watch is a little
  * late.  Then, by the first of these that tells:
  *
- *	another created, a last_seq that went back, or the same one with
- *	another time: read anew (replaced, restored from a copy)
+ *	another created: read anew (replaced, or restored from a copy); and
+ *	so when last_seq went back, or is the same with another time
  *	a gap, by looking at what is stored in it: ours, and applied: known
  *	otherwise the broker counts the different keys (in the order of 1 to
  *	2 us for each) and has no newer one: none left: the table is emptied;

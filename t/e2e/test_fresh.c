@@ -243,6 +243,90 @@ delete_watch(const char *stream, const char *id)
 	OK(js_consumer_delete(sp->root, stream, name, &e), e);
 }
 
+/* --- a bucket's copy --------------------------------------------------------------------- */
+
+static struct {
+	char	*data;
+	size_t	 len;
+	bool	 done;
+	cJSON	*about;		/* config and state */
+} copy;
+
+static void
+on_chunk(void *arg, natsMsg *m)
+{
+	size_t		n = (size_t)natsMsg_GetDataLength(m);
+	struct bus_pub	p = { .subject = natsMsg_GetReply(m), .data = "" };
+
+	(void)arg;
+	if (n == 0)
+		copy.done = true;
+	ck_assert((copy.data = realloc(copy.data, copy.len + n + 1)) != NULL);
+	memcpy(copy.data + copy.len, natsMsg_GetData(m), n);
+	copy.len += n;
+	if (p.subject != NULL)
+		bus_publish(sp->root, &p, NULL);
+	natsMsg_Destroy(m);
+}
+
+/* As an operator saves a bucket to a file. */
+static void
+copy_take(void)
+{
+	char		 inbox[SUBJECT_MAX], body[SUBJECT_MAX + 64];
+	struct bus_sub	*sub;
+	struct error	 e;
+	int64_t		 start = clock_ms();
+
+	memset(&copy, 0, sizeof(copy));
+	bus_inbox(sp->root, inbox, sizeof(inbox), "copy");
+	sub = bus_subscribe(sp->root, inbox, NULL, on_chunk, NULL, &e);
+	ck_assert_msg(sub != NULL, "%s", e.text);
+	snprintf(body, sizeof(body), "{\"deliver_subject\":\"%s\","
+	    "\"no_consumers\":true}", inbox);
+	copy.about = api("STREAM.SNAPSHOT", MEMBERS, body);
+	while (!copy.done) {
+		ck_assert(clock_ms() - start < AWAIT_MS);
+		bus_turn(sp->root, NULL, 0, 20);
+	}
+	bus_unsubscribe(sp->root, sub);
+}
+
+/* And puts it back: the bucket is that of the copy, when it was made too. */
+static void
+copy_restore(void)
+{
+	cJSON		*ask = cJSON_CreateObject(), *to;
+	char		*body, subject[SUBJECT_MAX];
+	struct bus_pub	 p = { .subject = subject, .data = copy.data,
+			    .len = copy.len };
+	struct error	 e;
+	int		 i;
+
+	cJSON_AddItemToObject(ask, "config",
+	    cJSON_Duplicate(json_get(copy.about, "config"), true));
+	cJSON_AddItemToObject(ask, "state",
+	    cJSON_Duplicate(json_get(copy.about, "state"), true));
+	body = json_print(ask);
+	cJSON_Delete(ask);
+	cJSON_Delete(api("STREAM.DELETE", MEMBERS, ""));
+	to = api("STREAM.RESTORE", MEMBERS, body);
+	free(body);
+	snprintf(subject, sizeof(subject), "%s",
+	    json_get(to, "deliver_subject")->valuestring);
+	cJSON_Delete(to);
+	/* All of it at once, then its end. */
+	for (i = 0; i < 2; i++) {
+		natsMsg	*m = bus_call(sp->root, &p, 5000, &e);
+
+		ck_assert_msg(m != NULL, "%s", e.text);
+		natsMsg_Destroy(m);
+		p.len = 0;
+	}
+	cJSON_Delete(copy.about);
+	free(copy.data);
+}
+
 /* --- the barrier ------------------------------------------------------------------------ */
 
 START_TEST(committed_is_seen)
@@ -596,6 +680,23 @@ START_TEST(older_record_deleted)
 }
 END_TEST
 
+/* The same bucket, as it was once, and then as many records as before. */
+START_TEST(bucket_restored_from_a_copy)
+{
+	uint64_t	seq;
+
+	put("a", "1");
+	put("b", "1");
+	copy_take();
+	seq = put("c", "1");
+	expect_settled("a b c");
+	copy_restore();
+	ck_assert_uint_eq(put("d", "1"), seq);
+	expect_recovery("d", seq);
+	expect_settled("a b d");
+}
+END_TEST
+
 /*
  * An agent may have the broker put what it pulls into a bucket's stream, under
  * the message's own subject; and statuses of a pull under a key.
@@ -727,6 +828,7 @@ main(void)
 	tcase_add_test(direct, bucket_made_again_with_as_many);
 	tcase_add_test(direct, bucket_made_again_with_more);
 	tcase_add_test(direct, bucket_made_again_empty);
+	tcase_add_test(direct, bucket_restored_from_a_copy);
 	tcase_add_test(direct, foreign_subject_in_the_bucket);
 	tcase_add_test(direct, foreign_subject_for_a_removed_record);
 	tcase_add_test(direct, older_record_purged);
