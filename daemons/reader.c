@@ -28,12 +28,14 @@
 
 /* An entry given back with a delay; its owner waits behind it. */
 struct deferred {
-	RB_ENTRY(deferred)	 entry;
+	RB_ENTRY(deferred)	 entry;		/* of all */
+	RB_ENTRY(deferred)	 of_owner;
 	uint64_t		 seq;
 	int64_t			 since_ms;
 	char			*owner;
 };
 RB_HEAD(deferrals, deferred);
+RB_HEAD(owned, deferred);	/* never empty in the map `waiting` */
 
 struct reader {
 	struct worker		 worker;
@@ -41,7 +43,7 @@ struct reader {
 	struct acls		*acls;
 	struct deferrals	 deferrals;	/* by sequence */
 	size_t			 n_deferrals;
-	struct map		*waiting;	/* owner: uintptr_t count */
+	struct map		*waiting;	/* owner: struct owned */
 	int64_t			 overdue_ms;	/* last look */
 	char			 stream[STREAM_MAX];
 	char			 filter[SUBJECT_MAX];
@@ -60,6 +62,7 @@ deferred_cmp(const struct deferred *a, const struct deferred *b)
 }
 
 RB_GENERATE_STATIC(deferrals, deferred, entry, deferred_cmp)
+RB_GENERATE_STATIC(owned, deferred, of_owner, deferred_cmp)
 
 static struct deferred *
 deferred_find(struct reader *r, uint64_t seq)
@@ -69,16 +72,18 @@ deferred_find(struct reader *r, uint64_t seq)
 	return RB_FIND(deferrals, &r->deferrals, &key);
 }
 
-static void
-waiting_add(struct reader *r, const char *owner, int delta)
+static struct owned *
+owned_by(struct reader *r, const char *owner)
 {
-	uintptr_t	n = (uintptr_t)map_get(r->waiting, owner);
+	struct owned	*o = map_get(r->waiting, owner);
 
-	n = delta > 0 ? n + 1 : n - (n > 0);
-	if (n == 0)
-		(void)map_del(r->waiting, owner);
-	else if (map_put(r->waiting, owner, (void *)n, NULL) == -1)
+	if (o != NULL)
+		return o;
+	if ((o = malloc(sizeof(*o))) == NULL ||
+	    map_put(r->waiting, owner, o, NULL) == -1)
 		fatal_memory();
+	RB_INIT(o);
+	return o;
 }
 
 static void
@@ -93,15 +98,19 @@ deferred_add(struct reader *r, uint64_t seq, const char *owner)
 	d->since_ms = clock_ms();
 	RB_INSERT(deferrals, &r->deferrals, d);
 	r->n_deferrals++;
-	waiting_add(r, owner, 1);
+	RB_INSERT(owned, owned_by(r, owner), d);
 }
 
 static void
 deferred_drop(struct reader *r, struct deferred *d)
 {
+	struct owned	*o = owned_by(r, d->owner);
+
 	RB_REMOVE(deferrals, &r->deferrals, d);
 	r->n_deferrals--;
-	waiting_add(r, d->owner, -1);
+	RB_REMOVE(owned, o, d);
+	if (RB_EMPTY(o))
+		free(map_del(r->waiting, d->owner));
 	free(d->owner);
 	free(d);
 }
@@ -110,17 +119,9 @@ deferred_drop(struct reader *r, struct deferred *d)
 static bool
 owner_waits(struct reader *r, const char *owner, uint64_t seq)
 {
-	struct deferred	*d;
+	struct owned	*o = map_get(r->waiting, owner);
 
-	if (map_get(r->waiting, owner) == NULL)
-		return false;
-	RB_FOREACH(d, deferrals, &r->deferrals) {
-		if (d->seq >= seq)
-			return false;
-		if (strcmp(d->owner, owner) == 0)
-			return true;
-	}
-	return false;
+	return o != NULL && RB_MIN(owned, o)->seq < seq;
 }
 
 static size_t
