@@ -21,6 +21,19 @@
 
 /* --- what it died at -------------------------------------------------------- */
 
+static void
+note_death(struct worker_mark *m)
+{
+	if (m->at_seq == 0)
+		return;
+	m->deaths = m->at_seq == m->died_at_seq ? m->deaths + 1 : 1;
+	m->died_at_seq = m->at_seq;
+	m->at_seq = 0;
+	log_warn("the one before died at a message", "seq=%llu deaths=%llu",
+	    (unsigned long long)m->died_at_seq,
+	    (unsigned long long)m->deaths);
+}
+
 static int
 open_mark(struct worker *w, struct error *e)
 {
@@ -51,11 +64,7 @@ open_mark(struct worker *w, struct error *e)
 	w->intake_conf.progress = &w->mark->progress;
 	if (w->mark->losses.n > LOSSES_KEPT)
 		w->mark->losses.n = 0;
-	w->died_at_seq = w->mark->at_seq;
-	w->mark->at_seq = 0;
-	if (w->died_at_seq != 0)
-		log_warn("the one before died at a message", "seq=%llu",
-		    (unsigned long long)w->died_at_seq);
+	note_death(w->mark);
 	return 0;
 }
 
@@ -69,8 +78,8 @@ worker_may_give_up(const struct held *h)
 bool
 worker_is_poison(const struct worker *w, const struct held *h)
 {
-	return worker_may_give_up(h) && (h->seq == w->died_at_seq ||
-	    h->deliveries >= GIVE_UP_ANYHOW);
+	return worker_may_give_up(h) && h->seq == w->mark->died_at_seq &&
+	    w->mark->deaths >= GIVE_UP_DEATHS;
 }
 
 int
@@ -198,6 +207,7 @@ full(const struct worker *w)
 static enum work
 work_one(struct worker *w, struct held *h, struct error *e)
 {
+	uint64_t	seq = h->seq;
 	enum work	did;
 	int		seen = 1;
 
@@ -207,9 +217,13 @@ work_one(struct worker *w, struct held *h, struct error *e)
 		intake_untake(h);
 	if (seen != 1)
 		return seen == 0 ? WORK_HOLD : WORK_FAILED;
-	w->mark->at_seq = h->seq;
+	/* h may be gone afterwards. */
+	w->mark->at_seq = seq;
 	did = w->work(w, h, e);
 	w->mark->at_seq = 0;
+	/* It was survived: who died at it died of something else. */
+	if (seq == w->mark->died_at_seq)
+		w->mark->deaths = 0;
 	return did;
 }
 

@@ -22,15 +22,19 @@ enum work {
 
 #define WORKER_WATCHES	5
 
-/* A message may be given up on after so many deliveries *and* so long. */
+/* A message may be given up on after so many deliveries *and* so long; for
+ * being poison, when so many workers in a row died at it as well. */
 #define GIVE_UP_DELIVERIES	10
 #define GIVE_UP_AGE_MS		20000
-#define GIVE_UP_ANYHOW		100	/* deliveries: whatever the cause */
+#define GIVE_UP_DEATHS		3
 
 /* What a worker's next process is to know: a page of a file. */
 struct worker_mark {
 	uint64_t		 magic;	/* WORKER_MARK of this layout */
 	volatile uint64_t	 at_seq;	/* being worked on; 0: none */
+	uint64_t		 died_at_seq;	/* the last death that was at
+						   any, ... */
+	uint64_t		 deaths;	/* ... and how many in a row */
 	struct intake_progress	 progress;
 	struct loss_page	 losses;	/* not told yet */
 };
@@ -68,7 +72,6 @@ struct worker {
 	bool			 held_up;	/* look again soon */
 	struct worker_mark	*mark;
 	struct losses		 losses;
-	uint64_t		 died_at_seq;
 	uint64_t		 batches, worked, barrier_us;
 	uint64_t		 trimmed_at;	/* worked, when memory was given
 						   back */
@@ -81,8 +84,11 @@ int	worker_init(struct worker *, struct role *, struct error *);
 int	worker_session(struct worker *, struct error *);
 bool	worker_may_give_up(const struct held *);
 /*
- * Does it end its workers?  One that may be given up on, and that a process
- * died at.  What was merely in hand when others died is as good as new.
+ * Does it end its workers?  One that may be given up on, and that processes
+ * died at, in a row.  What was merely in hand when others died is as good as
+ * new, however often it was delivered: an operator's kills bury nothing.
+ * Nothing catches a message that a worker never comes back from: it stands
+ * still, its health falls silent, and only who kills it counts a death.
  */
 bool	worker_is_poison(const struct worker *, const struct held *);
 /* Members for the health message. */

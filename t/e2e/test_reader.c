@@ -335,11 +335,13 @@ take_and_give_back(const char *stream, const char *durable, unsigned n)
 	}
 }
 
-/* The file in which a worker leaves what it is at. */
+/* The file in which a worker leaves what it is at, and how many died there
+ * before it. */
 static void
-mark(const char *role, uint64_t seq)
+mark(const char *role, uint64_t seq, unsigned deaths)
 {
-	struct worker_mark	 m = { .magic = WORKER_MARK, .at_seq = seq };
+	struct worker_mark	 m = { .magic = WORKER_MARK, .at_seq = seq,
+				    .died_at_seq = seq, .deaths = deaths };
 	char			 path[300];
 	FILE			*f;
 
@@ -350,8 +352,8 @@ mark(const char *role, uint64_t seq)
 }
 
 /*
- * Whom others died at is given up on; who was merely in their hands is not,
- * however often.
+ * Whom others died at, in a row, is given up on; who was merely in their
+ * hands is not, however often, nor where one was killed by chance.
  */
 START_TEST(only_what_kills_its_worker_is_given_up_on)
 {
@@ -366,8 +368,8 @@ START_TEST(only_what_kills_its_worker_is_given_up_on)
 	start = clock_ms();
 	take_and_give_back("INBOX_t", "reader", 10);
 	take_and_give_back("CHAT_t", "fanout", 10);
-	mark("reader", 3);
-	mark("fanout", 14);
+	mark("reader", 3, GIVE_UP_DEATHS - 1);
+	mark("fanout", 14, GIVE_UP_DEATHS - 1);
 	while (clock_ms() - start < 20200)
 		test_pause();
 	role_up(sp, "fanout");
@@ -383,6 +385,34 @@ START_TEST(only_what_kills_its_worker_is_given_up_on)
 	    "too often"));
 	ck_assert_uint_ge(number_of(o, "deliveries"), 10);
 	cJSON_Delete(o);
+}
+END_TEST
+
+/* A hundred and more deliveries, and one death by chance. */
+START_TEST(kills_bury_nothing)
+{
+	int64_t		start;
+	unsigned	i;
+
+	agent_join(scout, "general");
+	role_down(sp, "reader");
+	post_to_inbox(10, "general", "a");
+	role_down(sp, "fanout");
+	agent_post_many(scribe, "general", "b", 10);
+	start = clock_ms();
+	for (i = 0; i < 11; i++) {
+		take_and_give_back("INBOX_t", "reader", 10);
+		take_and_give_back("CHAT_t", "fanout", 10);
+	}
+	mark("reader", 1, GIVE_UP_DEATHS - 2);
+	mark("fanout", 11, GIVE_UP_DEATHS - 2);
+	while (clock_ms() - start < 20200)
+		test_pause();
+	role_up(sp, "fanout");
+	role_up(sp, "reader");
+	agent_expect(scout, 20);
+	agent_expect_none(scout);
+	ck_assert_uint_eq(stream_messages(sp, STREAM_DEAD), 0);
 }
 END_TEST
 
@@ -428,5 +458,6 @@ main(void)
 	tcase_add_test(acl, a_replay_is_authorized_anew);
 	tcase_add_test(slow, an_owner_that_stays_unknown);
 	tcase_add_test(slow, only_what_kills_its_worker_is_given_up_on);
+	tcase_add_test(slow, kills_bury_nothing);
 	return test_main("reader", acl, slow, NULL);
 }
