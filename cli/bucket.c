@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <string.h>
+
 #include "bucket.h"
 
 #define READ_MS	5000
@@ -24,4 +26,28 @@ bucket_done(struct watch *w)
 	if (w != NULL)
 		watch_unbind(w);
 	watch_free(w);
+}
+
+int
+bucket_show(struct cli *cli, enum bucket_kind kind,
+    const struct watch_ops *ops, void *table,
+    int (*show)(const struct cli *, const void *))
+{
+	struct creds	 creds;
+	struct bus	*b = NULL;
+	struct watch	*w = NULL;
+	struct error	 e;
+	int		 code;
+
+	memset(&creds, 0, sizeof(creds));
+	if (cli_connect(cli, PROFILE_OPERATOR, NULL, &creds, &b, &e) == 0 &&
+	    bucket_read(b, cli->config.space, kind, ">", false, ops, table,
+	    &w, &e) == 0)
+		code = show(cli, table);
+	else
+		code = cli_fail(&e);
+	bus_close(b);
+	bucket_done(w);
+	creds_wipe(&creds);
+	return code;
 }

@@ -2,6 +2,7 @@
 #ifndef REEVE_BUCKET_H
 #define REEVE_BUCKET_H
 
+#include "cli.h"
 #include "watch.h"
 
 /*
@@ -13,6 +14,13 @@
 int	bucket_read(struct bus *, const char *space, enum bucket_kind,
 	    const char *key, bool anew, const struct watch_ops *,
 	    void *table, struct watch **w, struct error *);
+/*
+ * As an operator, read a whole bucket into a table (NULL: it could not be
+ * made) and have it shown: the exit code, of show or of what failed and has
+ * been said.
+ */
+int	bucket_show(struct cli *, enum bucket_kind, const struct watch_ops *,
+	    void *table, int (*show)(const struct cli *, const void *table));
 /* NULL is fine.  Resets the table. */
 void	bucket_done(struct watch *);
 

@@ -101,7 +101,7 @@ show_json(const struct channels *all)
 }
 
 static int
-show(const struct cli *cli, const struct channels *all)
+show(const struct cli *cli, const void *all)
 {
 	struct table	table;
 	struct listing	l = { .all = all, .table = &table };
@@ -118,22 +118,9 @@ static int
 list(struct cli *cli)
 {
 	struct channels	*all = channels_new();
-	struct creds	 creds;
-	struct bus	*b = NULL;
-	struct watch	*w = NULL;
-	struct error	 e;
-	int		 code;
+	int		 code = bucket_show(cli, BUCKET_CHANNELS,
+			    &channels_ops, all, show);
 
-	memset(&creds, 0, sizeof(creds));
-	if (cli_connect(cli, PROFILE_OPERATOR, NULL, &creds, &b, &e) == 0 &&
-	    bucket_read(b, cli->config.space, BUCKET_CHANNELS, ">", false,
-	    &channels_ops, all, &w, &e) == 0)
-		code = show(cli, all);
-	else
-		code = cli_fail(&e);
-	bus_close(b);
-	bucket_done(w);
-	creds_wipe(&creds);
 	channels_free(all);
 	return code;
 }

@@ -118,7 +118,7 @@ print_table(const struct list *l)
 }
 
 static int
-show(const struct cli *cli, const struct roster *roster)
+show(const struct cli *cli, const void *roster)
 {
 	struct list	l = { .v = NULL };
 	int		code;
@@ -135,26 +135,13 @@ show(const struct cli *cli, const struct roster *roster)
 static int
 run(struct cli *cli, void *opts, int argc, char **argv)
 {
-	struct creds	 creds;
-	struct bus	*b = NULL;
 	struct roster	*roster = roster_new();
-	struct watch	*w = NULL;
-	struct error	 e;
-	int		 code;
+	int		 code = bucket_show(cli, BUCKET_PRESENCE, &roster_ops,
+			    roster, show);
 
 	(void)opts;
 	(void)argc;
 	(void)argv;
-	memset(&creds, 0, sizeof(creds));
-	if (cli_connect(cli, PROFILE_OPERATOR, NULL, &creds, &b, &e) == 0 &&
-	    bucket_read(b, cli->config.space, BUCKET_PRESENCE, ">", false,
-	    &roster_ops, roster, &w, &e) == 0)
-		code = show(cli, roster);
-	else
-		code = cli_fail(&e);
-	bus_close(b);
-	bucket_done(w);
-	creds_wipe(&creds);
 	roster_free(roster);
 	return code;
 }
