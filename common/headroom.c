@@ -11,6 +11,7 @@
 #include "space.h"
 
 #define ASK_MS		5	/* at most so often */
+#define STALE_MS	3000	/* the reader says it every second */
 #define OWNERS_MAX	100000	/* then the table is begun afresh */
 
 struct owner {
@@ -45,6 +46,7 @@ headroom_bind(struct headroom *h, struct bus *b)
 	map_clear(h->owners, free);
 	map_clear(h->deferred, NULL);
 	h->n_deferred = 0;
+	h->heard_ms = 0;
 	h->bus = b;
 	h->generation++;
 	h->base = h->written = h->roll_written = 0;
@@ -198,8 +200,10 @@ headroom_hear(struct headroom *h, natsMsg *health)
 	seq = json_get(said, "clearSeq");
 	owners = json_get(said, "deferredOwners");
 	n = json_get(said, "deferred");
-	h->n_deferred = cJSON_IsNumber(n) ? (uint64_t)n->valuedouble : 0;
 	if (cJSON_IsNumber(seq) && cJSON_IsArray(owners)) {
+		h->n_deferred = cJSON_IsNumber(n) ?
+		    (uint64_t)n->valuedouble : 0;
+		h->heard_ms = clock_ms();
 		map_clear(h->deferred, NULL);
 		cJSON_ArrayForEach(o, owners)
 			if (cJSON_IsString(o) && map_put(h->deferred,
@@ -211,6 +215,17 @@ headroom_hear(struct headroom *h, natsMsg *health)
 	cJSON_Delete(said);
 }
 
+/* A reader that is gone defers nothing: its successor says what it does. */
+static void
+forget_stale(struct headroom *h)
+{
+	if (h->heard_ms == 0 || clock_ms() - h->heard_ms < STALE_MS)
+		return;
+	map_clear(h->deferred, NULL);
+	h->n_deferred = 0;
+	h->heard_ms = 0;
+}
+
 int
 headroom_tend(struct headroom *h, uint64_t settled, uint64_t stored_seq,
     struct error *e)
@@ -218,6 +233,7 @@ headroom_tend(struct headroom *h, uint64_t settled, uint64_t stored_seq,
 	char		subject[SUBJECT_MAX];
 	struct bus_pub	p = { .subject = subject };
 
+	forget_stale(h);
 	if (!h->marked && settled >= h->roll_written && stored_seq > 0) {
 		h->mark_seq = stored_seq;
 		h->marked = true;

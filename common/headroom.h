@@ -38,6 +38,7 @@ struct headroom {
 	bool		 wanted;
 	struct map	*deferred;	/* owners, as the reader says */
 	uint64_t	 n_deferred;	/* their entries */
+	int64_t		 heard_ms;	/* when it said so; 0: not */
 };
 
 /* limit: most entries of an owner that may be unread (below 1000, with what
@@ -56,7 +57,8 @@ void	headroom_count(struct headroom *, const char *owner);
 /*
  * The reader's health message says how far it is, apart from the entries of
  * owners that it defers (`clearSeq`, `deferredOwners`): its ack floor alone
- * stands still behind the first of those.
+ * stands still behind the first of those.  What is not said again for a few
+ * seconds is forgotten.
  */
 void	headroom_hear(struct headroom *, natsMsg *health);
 /*

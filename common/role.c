@@ -7,12 +7,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <getopt.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include <bsd/stdlib.h>
 #include <cjson/cJSON.h>
 #include <sodium.h>
 
@@ -27,6 +29,7 @@
 #define SILENT_MS	3000	/* heartbeats come twice a second */
 #define BACKOFF_MIN_MS	50
 #define BACKOFF_MAX_MS	1000
+#define SHARD_MOST	9999
 #define REFUSED_MS	3000	/* a broker that starts or stops may refuse */
 
 const char *const role_state_names[] = { "starting", "paused", "bound",
@@ -49,6 +52,24 @@ usage(const struct role_def *def, FILE *f)
 	    def->name, def->name);
 }
 
+/* False, and says so, when text is no number of the range. */
+static bool
+number(const struct role_def *def, const char *name, const char *text,
+    int most, int *n)
+{
+	const char	*why = NULL;
+
+	/* strtonum passes over a blank and a plus. */
+	if (*text < '0' || *text > '9')
+		why = "invalid";
+	else
+		*n = (int)strtonum(text, 0, most, &why);
+	if (why != NULL)
+		fprintf(stderr, "reeve-%s: --%s: expected a number from 0 to "
+		    "%d, not \"%s\"\n", def->name, name, most, text);
+	return why == NULL;
+}
+
 /* -1: go on; else the exit code. */
 static int
 parse_options(int argc, char **argv, const struct role_def *def,
@@ -62,20 +83,22 @@ parse_options(int argc, char **argv, const struct role_def *def,
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 } };
-	char	*end;
-	int	 c;
+	int	c, shard;
 
 	while ((c = getopt_long(argc, argv, "dhV", longs, NULL)) != -1) {
-		end = NULL;
 		switch (c) {
 		case 's':
 			o->state = optarg;
 			break;
 		case 'n':
-			o->shard = (unsigned)strtoul(optarg, &end, 10);
+			if (!number(def, "shard", optarg, SHARD_MOST, &shard))
+				return EX_USAGE;
+			o->shard = (unsigned)shard;
 			break;
 		case 'f':
-			o->notify_fd = (int)strtol(optarg, &end, 10);
+			if (!number(def, "notify-fd", optarg, INT_MAX,
+			    &o->notify_fd))
+				return EX_USAGE;
 			break;
 		case 'd':
 			o->level = LOG_LEVEL_DEBUG;
@@ -88,11 +111,6 @@ parse_options(int argc, char **argv, const struct role_def *def,
 			return EX_OK;
 		default:
 			usage(def, stderr);
-			return EX_USAGE;
-		}
-		if (end != NULL && (*end != '\0' || end == optarg)) {
-			fprintf(stderr, "reeve-%s: \"%s\" is not a number\n",
-			    def->name, optarg);
 			return EX_USAGE;
 		}
 	}

@@ -42,6 +42,8 @@ struct fanout {
 	char			 filter[SUBJECT_MAX];
 	char			 durable[64];
 	char			 dead[SUBJECT_MAX];
+	char			 hears[SUBJECT_MAX];	/* the reader's health */
+	bool			 deaf;		/* ... which was refused */
 	struct recipient	*recipients;
 	size_t			 n_recipients, cap_recipients;
 	uint64_t		 copies, dropped, holds;
@@ -323,6 +325,16 @@ bound(struct worker *w)
 	headroom_bind(&f->headroom, w->role->bus);
 }
 
+/* Without the reader's word an owner that it defers holds up the others. */
+static void
+note_deafness(struct fanout *f)
+{
+	if (f->deaf || !bus_refused(f->worker.role->bus, f->hears))
+		return;
+	f->deaf = true;
+	log_error("may not hear the reader's health", "subject=%s", f->hears);
+}
+
 static int
 tend(struct worker *w, struct error *e)
 {
@@ -334,6 +346,7 @@ tend(struct worker *w, struct error *e)
 		return error_set(e, EX_CONFIG, "the space has %u shards, this"
 		    " host is set up for %u", members_shards(f->members),
 		    w->role->shards);
+	note_deafness(f);
 	settled = intake_settled(w->intake, &stored_seq);
 	return headroom_tend(&f->headroom, settled, stored_seq, e);
 }
@@ -342,11 +355,11 @@ static int
 session(struct role *r, struct error *e)
 {
 	struct fanout	*f = r->own;
-	char		 subject[SUBJECT_MAX];
 
-	subject_health(subject, sizeof(subject), r->config.space,
+	subject_health(f->hears, sizeof(f->hears), r->config.space,
 	    r->shard_text, "reader", "*");
-	if (bus_subscribe(r->bus, subject, NULL, on_reader_health, f, e) ==
+	f->deaf = false;
+	if (bus_subscribe(r->bus, f->hears, NULL, on_reader_health, f, e) ==
 	    NULL)
 		return -1;
 	return worker_session(&f->worker, e);

@@ -4,6 +4,8 @@
  * A worker that lags, is stopped, or is down while streams overflow: nothing
  * is evicted unread where it can be helped, and said loudly where it cannot.
  */
+#include <sys/wait.h>
+
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +15,7 @@
 #include "clock.h"
 #include "json.h"
 #include "load.h"
+#include "profile.h"
 #include "../../common/space.h"
 
 #define SENDERS		20
@@ -89,6 +92,72 @@ START_TEST(reader_down_while_many_write)
 	load_check(&l, li, "busy");
 	ck_assert_ptr_null(dead_letter(sp, 0));
 	load_free(&l);
+}
+END_TEST
+
+START_TEST(a_fanout_that_may_not_hear_the_reader_says_so)
+{
+	struct scope		 scope = { .space = "t" };
+	struct permissions	 p;
+	struct nkey		 signer;
+	struct creds		 c;
+	struct error		 e;
+	char			 path[300];
+
+	memset(&p, 0, sizeof(p));
+	snprintf(path, sizeof(path), "%s/creds/fanout-0.creds", sp->state);
+	OK(creds_load(&c, path, &e), e);
+	scope.id = c.key.public;
+	OK(profile_permissions(PROFILE_FANOUT, &scope, &p, &e), e);
+	ck_assert(strlist_add(&p.sub_deny, "cotal.t.reeve.health.>"));
+	OK(nkey_from_seed(&signer, sp->trust.signing_seed, &e), e);
+	free(c.jwt);
+	c.jwt = jwt_user(&signer, sp->trust.account_pub, c.key.public,
+	    "fanout", &p, 0, &e);
+	ck_assert_msg(c.jwt != NULL, "%s", e.text);
+	OK(creds_save(&c, path, &e), e);
+	space_start(sp);
+	space_await_ready(sp);
+	AWAIT(logged(sp, "may not hear the reader's health"));
+	permissions_free(&p);
+	creds_wipe(&c);
+}
+END_TEST
+
+/* --- options ---------------------------------------------------------------- */
+
+static int
+exit_code(const char *role, const char *args)
+{
+	const char	*dir = getenv("REEVE_BINDIR");
+	char		 cmd[512];
+	int		 status;
+
+	snprintf(cmd, sizeof(cmd), "%s/reeve-%s --state %s %s 2>/dev/null",
+	    dir == NULL ? "." : dir, role, sp->state, args);
+	status = system(cmd);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+START_TEST(a_shard_is_a_number)
+{
+	static const char *const	bad[] = { "--shard -1", "--shard +1",
+					    "--shard ''", "--shard 1x",
+					    "--shard ' 1'", "--shard 10000",
+					    "--shard 4294967296",
+					    "--notify-fd -1",
+					    "--notify-fd 99999999999" };
+	size_t				i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_msg(exit_code("fanout", bad[i]) == EX_USAGE, "%s",
+		    bad[i]);
+		ck_assert_msg(exit_code("lease", bad[i]) == EX_USAGE, "%s",
+		    bad[i]);
+	}
+	/* A good one: there are no credentials for it. */
+	ck_assert_int_eq(exit_code("fanout", "--shard 7"), EX_NOINPUT);
 }
 END_TEST
 
@@ -366,16 +435,20 @@ main(void)
 	TCase	*stop = test_case("stop", space_setup, 120);
 	TCase	*evict = test_case("evict", space_setup, 120);
 	TCase	*phantom = test_case("phantom", space_setup, 120);
+	TCase	*idle = test_case("idle", space_setup_idle, 60);
 	TCase	*hands = test_case("hands", two_agents, 60);
 
 	tcase_add_test(lag, reader_down_while_many_write);
 	tcase_add_test(stop, stopped_over_an_ack_wait);
 	tcase_add_test(evict, chat_overflows_while_fanout_is_down);
 	tcase_add_test(phantom, phantoms_of_a_killed_broker);
+	tcase_add_test(idle, a_fanout_that_may_not_hear_the_reader_says_so);
+	tcase_add_test(idle, a_shard_is_a_number);
 	tcase_add_test(hands, on_their_way_to_a_stopped_fanout);
 	tcase_add_test(hands, in_the_hands_of_a_fanout);
 	tcase_add_test(hands, on_their_way_to_a_stopped_reader);
 	tcase_add_test(hands, unread_by_a_reader_that_was_down);
 	tcase_add_test(hands, a_loss_is_told_though_nothing_stores_the_letter);
-	return test_main("pipeline", lag, stop, evict, phantom, hands, NULL);
+	return test_main("pipeline", lag, stop, evict, phantom, idle,
+	    hands, NULL);
 }
