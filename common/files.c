@@ -182,7 +182,8 @@ file_slurp(const char *path, size_t max, size_t *len, bool secret,
 	int		 fd;
 
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1) {
-		error_errno(e, EX_NOINPUT, "open %s", path);
+		error_errno(e, errno == EACCES ? EX_NOPERM :
+		    EX_NOINPUT, "open %s", path);
 		return NULL;
 	}
 	if (fstat(fd, &st) == -1)

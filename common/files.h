@@ -21,8 +21,8 @@ int	dir_make(const char *path, mode_t mode, struct error *);
 int	dir_make_parent(const char *path, mode_t mode, struct error *);
 /*
  * Whole file, NUL-terminated beyond *len (which may be NULL), at most max
- * bytes; malloc'd.  NULL with *e: EX_NOINPUT, EX_DATAERR (too long, or a NUL
- * byte where len is NULL), EX_IOERR.
+ * bytes; malloc'd.  NULL with *e: EX_NOINPUT, EX_NOPERM, EX_DATAERR (too
+ * long, or a NUL byte where len is NULL), EX_IOERR.
  */
 char	*file_read(const char *path, size_t max, size_t *len, struct error *);
 /* file_read of a secret: also EX_NOPERM when others than its owner may read

@@ -39,6 +39,23 @@ append(const char *file, const char *text)
 	fclose(f);
 }
 
+/* The exit code of a command that another user runs, by a copy of it. */
+static int
+as_nobody(const char *copy, const char *command)
+{
+	const char	*bin = getenv("REEVE_BINDIR");
+	char		 cmd[900];
+	int		 code;
+
+	snprintf(cmd, sizeof(cmd), "cp %s/reeve %s && chmod 755 %s && exec "
+	    "setpriv --reuid=65534 --regid=65534 --clear-groups %s --state %s"
+	    " %s >/dev/null 2>&1", bin == NULL ? "." : bin, copy, copy, copy,
+	    sp->state, command);
+	code = system(cmd);
+	ck_assert(WIFEXITED(code));
+	return WEXITSTATUS(code);
+}
+
 /* --- init ---------------------------------------------------------------------- */
 
 START_TEST(second_run_changes_nothing)
@@ -260,6 +277,21 @@ START_TEST(a_channel_is_an_argument_or_an_option)
 	ck_assert_int_eq(reeve(sp, out, sizeof(out), "memberships --as scout "
 	    "--json"), EX_OK);
 	ck_assert_str_eq(out, "[]\n");
+}
+END_TEST
+
+/* Another user's is not the same as none. */
+START_TEST(another_user_s_state_is_not_permitted)
+{
+	char	self[400];
+
+	if (geteuid() != 0)
+		return;
+	snprintf(self, sizeof(self), "%s/reeve", sp->dir);
+	ck_assert(chmod(sp->dir, 0755) == 0);
+	ck_assert_int_eq(as_nobody(self, "help"), EX_OK);
+	ck_assert_int_eq(as_nobody(self, "status"), EX_NOPERM);
+	ck_assert_int_eq(as_nobody(self, "history general"), EX_NOPERM);
 }
 END_TEST
 
@@ -558,6 +590,7 @@ main(void)
 	tcase_add_test(idle, replicas_need_a_cluster);
 	tcase_add_test(idle, bad_files_are_named);
 	tcase_add_test(idle, readable_secrets_are_refused);
+	tcase_add_test(idle, another_user_s_state_is_not_permitted);
 	tcase_add_test(idle, no_state_says_how_to_make_one);
 	tcase_add_test(idle, usage_is_64);
 	tcase_add_test(idle, options_before_the_command);
