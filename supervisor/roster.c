@@ -28,6 +28,7 @@
 #define ORPHAN_LOG_MS	1000	/* for a log to see the end of its input */
 #define REPUBLISH_MS	1000	/* to write again what could not be written */
 
+static void	record(struct service *);
 static void	publish(struct service *);
 
 static const struct service_ops real_ops = {
@@ -35,6 +36,7 @@ static const struct service_ops real_ops = {
 	.go = process_go,
 	.signal = process_signal,
 	.signal_group = process_signal_group,
+	.record = record,
 	.publish = publish,
 	.has_finish = process_has_finish,
 	.needs_met = needs_met,
@@ -59,6 +61,13 @@ roster_init(struct roster *r)
 	r->epoll_fd = r->null_fd = r->dir_fd = -1;
 	r->scan_due_ms = r->publish_due_ms = NEVER;
 	r->scan_retry_ms = RETRY_MIN_MS;
+}
+
+/* Should it fail, publish will say so. */
+static void
+record(struct service *sv)
+{
+	(void)supervise_record(sv, sv->roster->boot_id);
 }
 
 /* What cannot be written, on a full disk say, is written later: the service

@@ -130,7 +130,7 @@ service_want_name(enum service_want want)
 /* The stamp is runit's: of the start while run or finish runs, else of the
  * end; it does not move when a service becomes ready. */
 static void
-enter(struct service *sv, enum service_state state)
+set_state(struct service *sv, enum service_state state)
 {
 	struct timespec	now;
 
@@ -139,6 +139,24 @@ enter(struct service *sv, enum service_state state)
 		sv->stamp = now;
 	sv->since_ms = (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 	sv->state = state;
+}
+
+static void
+enter(struct service *sv, enum service_state state)
+{
+	set_state(sv, state);
+	sv->ops->publish(sv);
+}
+
+/* With a process that was spawned.  It is not held up by what only others
+ * want to know. */
+static void
+enter_running(struct service *sv, enum service_state state, pid_t pid)
+{
+	sv->pid = pid;
+	set_state(sv, state);
+	sv->ops->record(sv);
+	sv->ops->go(sv);
 	sv->ops->publish(sv);
 }
 
@@ -183,12 +201,10 @@ start_run(struct service *sv, int64_t now_ms)
 		back_off(sv, now_ms);
 		return;
 	}
-	sv->pid = pid;
 	sv->starts++;
 	sv->started_ms = now_ms;
 	sv->deadline_ms = NEVER;
-	enter(sv, STATE_UP);
-	sv->ops->go(sv);
+	enter_running(sv, STATE_UP, pid);
 	log_info("started", "service=%s pid=%d starts=%u",
 	    log_str(sv->name), (int)pid, sv->starts);
 }
@@ -251,9 +267,7 @@ start_finish(struct service *sv, int64_t now_ms)
 	if (timeout_ms == -1)
 		timeout_ms = FINISH_KILL_MS;
 	sv->deadline_ms = timeout_ms == 0 ? NEVER : now_ms + timeout_ms;
-	sv->pid = pid;
-	enter(sv, STATE_FINISH);
-	sv->ops->go(sv);
+	enter_running(sv, STATE_FINISH, pid);
 	return true;
 }
 

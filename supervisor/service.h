@@ -91,7 +91,9 @@ struct service_ops {
 	/* To the process alone, or to its whole group. */
 	void	(*signal)(const struct service *, int);
 	void	(*signal_group)(const struct service *, int);
-	/* Write what supervise/ tells others. */
+	/* Write by what a successor knows the process. */
+	void	(*record)(struct service *);
+	/* Write all that supervise/ tells others. */
 	void	(*publish)(struct service *);
 	bool	(*has_finish)(const struct service *);
 	/* What it needs is ready. */
@@ -148,6 +150,7 @@ struct service {
 	int			 log_pipe[2];
 	int			 go_fd;
 	bool			 notifies;	/* has a notification-fd */
+	uint64_t		 written[4];	/* hashes, see supervise.c */
 	bool			 unpublished;	/* could not be written */
 	bool			 fresh;		/* taken up, not yet begun */
 	bool			 seen;		/* by the scan under way */

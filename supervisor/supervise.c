@@ -16,7 +16,15 @@
 
 #define TAI_EPOCH	4611686018427387914ULL	/* 2^62 + 10 s, as runit's */
 
+#define FNV_BASIS	14695981039346656037ULL
+#define FNV_PRIME	1099511628211ULL
+
 enum { RUNIT_DOWN, RUNIT_RUN, RUNIT_FINISH };
+
+static const char *const files[] = { "supervise/status", "supervise/stat",
+	"supervise/pid", "supervise/reeve" };
+
+enum file { STATUS, STAT, PID, REEVE };
 
 /* Packages link supervise/ to a volatile place that may not exist yet. */
 static int
@@ -160,8 +168,36 @@ supervise_pack_status(const struct service *sv,
 	status[19] = (unsigned char)runit_state(sv);
 }
 
+/* FNV-1a, never 0, which stands for nothing written. */
+static uint64_t
+hash(const void *data, size_t len)
+{
+	const unsigned char	*p = data;
+	uint64_t		 h = FNV_BASIS;
+
+	for (; len > 0; len--)
+		h = (h ^ *p++) * FNV_PRIME;
+	return h == 0 ? 1 : h;
+}
+
+/* Only what differs from what is there by us: replacing a file is the most
+ * that a restart costs. */
 static int
-write_stat(const struct service *sv)
+write_file(struct service *sv, enum file file, const void *data, size_t len)
+{
+	uint64_t	h = hash(data, len);
+
+	if (sv->written[file] == h)
+		return 0;
+	sv->written[file] = 0;
+	if (smallfile_write(sv->dir_fd, files[file], data, len) == -1)
+		return -1;
+	sv->written[file] = h;
+	return 0;
+}
+
+static int
+write_stat(struct service *sv)
 {
 	static const char *const names[] = { "down", "run", "finish" };
 	int			 state = runit_state(sv), n;
@@ -175,18 +211,18 @@ write_stat(const struct service *sv)
 	n = snprintf(buf, sizeof(buf), "%s%s%s%s\n", names[state],
 	    sv->paused ? ", paused" : "", sv->got_term ? ", got TERM" : "",
 	    want);
-	return smallfile_write(sv->dir_fd, "supervise/stat", buf, (size_t)n);
+	return write_file(sv, STAT, buf, (size_t)n);
 }
 
 static int
-write_pid(const struct service *sv)
+write_pid(struct service *sv)
 {
 	char	buf[16];
 	int	n = 0;
 
 	if (sv->pid != 0)
 		n = snprintf(buf, sizeof(buf), "%d\n", (int)sv->pid);
-	return smallfile_write(sv->dir_fd, "supervise/pid", buf, (size_t)n);
+	return write_file(sv, PID, buf, (size_t)n);
 }
 
 /* Why it is not running, for people. */
@@ -201,8 +237,8 @@ reason(const struct service *sv, char *buf, size_t size)
 		    sv->given_up);
 }
 
-static int
-write_reeve(const struct service *sv, const char *boot_id)
+int
+supervise_record(struct service *sv, const char *boot_id)
 {
 	char	buf[1024], why[NAME_MAX + 16];
 	int	n;
@@ -216,19 +252,18 @@ write_reeve(const struct service *sv, const char *boot_id)
 	    (int)sv->pid, (long long)sv->since_ms, sv->starts, sv->last_exit,
 	    sv->last_signal, sv->pid != 0 ? sv->start_ticks : 0, boot_id,
 	    why);
-	return smallfile_write(sv->dir_fd, "supervise/reeve", buf, (size_t)n);
+	return write_file(sv, REEVE, buf, (size_t)n);
 }
 
 int
-supervise_publish(const struct service *sv, const char *boot_id)
+supervise_publish(struct service *sv, const char *boot_id)
 {
 	unsigned char	status[STATUS_SIZE];
 
 	supervise_pack_status(sv, status);
-	if (write_reeve(sv, boot_id) == 0 && write_pid(sv) == 0 &&
+	if (supervise_record(sv, boot_id) == 0 && write_pid(sv) == 0 &&
 	    write_stat(sv) == 0)
-		return smallfile_write(sv->dir_fd, "supervise/status", status,
-		    sizeof(status));
+		return write_file(sv, STATUS, status, sizeof(status));
 	return -1;
 }
 

@@ -37,8 +37,12 @@ int	supervise_announce(struct service *);
 /* Give lock and ok up. */
 void	supervise_close(struct service *);
 
-/* Write status, stat, pid and reeve.  -1 and errno: not all is written. */
-int	supervise_publish(const struct service *, const char *boot_id);
+/* Write reeve.  -1 and errno. */
+int	supervise_record(struct service *, const char *boot_id);
+
+/* Write of status, stat, pid and reeve what has changed.  -1 and errno: not
+ * all is written. */
+int	supervise_publish(struct service *, const char *boot_id);
 
 /*
  * 8 bytes TAI64 label, 4 nanoseconds, both big endian; 4 bytes pid, little

@@ -22,6 +22,8 @@
 
 #define RING	8
 
+long long	stage_patience_ms = AWAIT_MS;
+
 static char	directory[64];
 static int	guard_fd = -1;
 static pid_t	guard_pid;
@@ -262,7 +264,7 @@ stage_reeved_as(uid_t uid, unsigned long processes)
 int
 stage_wait(pid_t pid)
 {
-	long long	until_ms = stage_now_ms() + AWAIT_MS;
+	long long	until_ms = stage_now_ms() + stage_patience_ms;
 	int		status;
 	pid_t		ended;
 

@@ -697,6 +697,7 @@ reeved_suite(void)
 	suite_add_tcase(suite, limits_case());
 	suite_add_tcase(suite, log_case());
 	suite_add_tcase(suite, wait_case());
+	suite_add_tcase(suite, hostile_case());
 	return suite;
 }
 

@@ -28,7 +28,8 @@ static char	trace[512];
 static bool	finish_there, spawn_fails, unmet;
 static int64_t	kill_file_ms, finish_file_ms, tally_file, window_file_ms;
 static uint32_t	random_value, random_bound;
-static unsigned	published;
+static enum service_state recorded_state, published_state;
+static pid_t	recorded_pid;
 static enum service_want want_at_term;
 
 static void	note(const char *, ...) __attribute__((format(printf, 1, 2)));
@@ -58,7 +59,9 @@ static void
 fake_go(struct service *sv)
 {
 	ck_assert_int_ne(sv->pid, 0);
-	ck_assert_uint_gt(published, 0);
+	/* in this very state, and no more than that before it may run */
+	ck_assert_int_eq(recorded_state, sv->state);
+	ck_assert_int_eq(recorded_pid, sv->pid);
 	note(" go");
 }
 
@@ -79,10 +82,16 @@ fake_signal_group(const struct service *sv, int sig)
 }
 
 static void
+fake_record(struct service *sv)
+{
+	recorded_state = sv->state;
+	recorded_pid = sv->pid;
+}
+
+static void
 fake_publish(struct service *sv)
 {
-	(void)sv;
-	published++;
+	published_state = sv->state;
 }
 
 static bool
@@ -125,6 +134,7 @@ static const struct service_ops fake_ops = {
 	.go = fake_go,
 	.signal = fake_signal,
 	.signal_group = fake_signal_group,
+	.record = fake_record,
 	.publish = fake_publish,
 	.has_finish = fake_has_finish,
 	.needs_met = fake_needs_met,
@@ -140,7 +150,8 @@ setup(void)
 	finish_there = spawn_fails = unmet = false;
 	kill_file_ms = finish_file_ms = tally_file = window_file_ms = -1;
 	random_value = random_bound = 0;
-	published = 0;
+	recorded_state = published_state = STATE_MAX;
+	recorded_pid = 0;
 }
 
 /* A wanted service, as it stands in that state. */
@@ -277,6 +288,9 @@ START_TEST(every_state_with_every_event)
 	ck_assert_msg(strcmp(told(&sv), table[ev].becomes[state]) == 0,
 	    "%s in %s: got '%s', expected '%s'", table[ev].name,
 	    service_state_name(state), told(&sv), table[ev].becomes[state]);
+	/* What it is now, others know. */
+	if (sv.state != state)
+		ck_assert_int_eq(published_state, sv.state);
 	ck_assert_int_eq(sv.pid != 0, sv.state == STATE_UP ||
 	    sv.state == STATE_READY || sv.state == STATE_FINISH);
 }

@@ -1,0 +1,403 @@
+/* SPDX-License-Identifier: ISC */
+#include <sys/mount.h>
+#include <sys/stat.h>
+
+#include <check.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "stage.h"
+
+/* What a machine does to a supervisor that it should live through. */
+
+#define SLEEP	"exec sleep 1000\n"
+#define CHURNS	3000
+#define MANY	1000
+
+#define NEED_ROOT							\
+	do {								\
+		if (geteuid() != 0) {					\
+			fprintf(stderr, "not root: skipped\n");		\
+			return;						\
+		}							\
+	} while (0)
+
+static bool
+runs(const char *service)
+{
+	return stage_is(service, "up");
+}
+
+static unsigned
+descriptors(pid_t pid)
+{
+	struct dirent	*entry;
+	DIR		*dir;
+	unsigned	 n = 0;
+
+	ck_assert_ptr_nonnull(dir = opendir(stage_path("/proc/%d/fd",
+	    (int)pid)));
+	while ((entry = readdir(dir)) != NULL)
+		n += entry->d_name[0] != '.';
+	closedir(dir);
+	return n;
+}
+
+static unsigned
+children(pid_t pid)
+{
+	const char	*p = stage_read("/proc/%d/task/%d/children", (int)pid,
+			    (int)pid);
+	unsigned	 n = 0;
+
+	for (; *p != '\0'; p++)
+		n += *p == ' ';
+	return n;
+}
+
+static long
+rss_kb(pid_t pid)
+{
+	const char	*p = strstr(stage_read("/proc/%d/status", (int)pid),
+			    "VmRSS:");
+
+	ck_assert_ptr_nonnull(p);
+	return strtol(p + 6, NULL, 10);
+}
+
+/* --- a full disk ------------------------------------------------------------- */
+
+/* A disk of a few pages in a mount namespace of this test's own. */
+static void
+mount_small(const char *path)
+{
+	ck_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
+	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
+	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL),
+	    0);
+	ck_assert_int_eq(mount("small", path, "tmpfs", 0,
+	    "size=32k,mode=700"), 0);
+}
+
+static void
+fill(const char *path)
+{
+	char	page[4096] = { 0 };
+	int	fd;
+
+	fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+	ck_assert_int_ne(fd, -1);
+	while (write(fd, page, sizeof(page)) > 0)
+		continue;
+	ck_assert_int_eq(errno, ENOSPC);
+	close(fd);
+}
+
+/* Restarted all the same; what others see is put right when it can be. */
+START_TEST(a_disk_that_is_full)
+{
+	bool	from_the_start = _i == 1;
+	char	supervise[PATH_MAX], filler[PATH_MAX];
+	pid_t	reeved, pid;
+
+	NEED_ROOT;
+	stage_service("a", "echo $$ >>../../../pids\n" SLEEP);
+	snprintf(supervise, sizeof(supervise), "%s",
+	    stage_path("state/service/a/supervise"));
+	snprintf(filler, sizeof(filler), "%s",
+	    stage_path("state/service/a/supervise/filler"));
+	mount_small(supervise);
+	if (from_the_start)
+		fill(filler);
+	reeved = stage_reeved();
+	AWAIT(stage_lines("pids") == 1);
+	if (!from_the_start) {
+		AWAIT(runs("a"));
+		fill(filler);
+	}
+	pid = atoi(stage_read("pids"));
+	kill(pid, SIGKILL);
+	AWAIT(stage_lines("pids") == 2);
+	ck_assert(stage_logged("cannot write status\" service=\"a\""));
+	ck_assert(!runs("a") || stage_number("a", "pid") == pid);
+	ck_assert_int_eq(unlink(filler), 0);
+	AWAIT(stage_logged("status written\" service=\"a\""));
+	ck_assert(runs("a"));
+	ck_assert_int_eq(stage_number("a", "starts"), 2);
+	ck_assert_int_ne(stage_number("a", "pid"), pid);
+	fill(filler);
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
+/* --- fifos --------------------------------------------------------------------- */
+
+/* Nobody writes to them: who opened one to read would wait for ever. */
+START_TEST(fifos_in_place_of_files)
+{
+	static const char *const files[] = { "needs", "limits",
+		"notification-fd", "timeout-kill", "timeout-finish",
+		"max-death-tally", "death-window", "env/VARIABLE" };
+	pid_t	reeved;
+	size_t	i;
+
+	stage_service("a", SLEEP);
+	stage_service("b", SLEEP);
+	ck_assert_int_eq(mkdir(stage_path("state/service/a/env"), 0755), 0);
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++)
+		ck_assert_int_eq(mkfifo(stage_path("state/service/a/%s",
+		    files[i]), 0600), 0);
+	ck_assert_int_eq(mkfifo(stage_path("state/service/fifo"), 0600), 0);
+	ck_assert_int_eq(mkdir(stage_path("state/service/c"), 0755), 0);
+	ck_assert_int_eq(mkfifo(stage_path("state/service/c/run"), 0755), 0);
+	reeved = stage_reeved();
+	AWAIT(runs("a") && runs("b"));
+	AWAIT(stage_number("c", "last_exit") == 111);
+	kill((pid_t)stage_number("a", "pid"), SIGKILL);
+	AWAIT(stage_number("a", "starts") == 2 && runs("a"));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
+/* While the supervisor does not read, who writes is told so, and does not
+ * hang; then it reads all there is. */
+START_TEST(a_control_nobody_reads)
+{
+	const char	*dir = getenv("REEVE_BINDIR");
+	char		 junk[4096], out[512];
+	pid_t		 reeved;
+	int		 fd;
+
+	memset(junk, 'z', sizeof(junk));
+	stage_file("state/reeve.conf", "space = t\n"
+	    "servers = nats://127.0.0.1:1\n");
+	stage_service("a", SLEEP);
+	reeved = stage_reeved();
+	AWAIT(runs("a"));
+	kill(reeved, SIGSTOP);
+	ck_assert_int_ne(fd = open(stage_path(
+	    "state/service/a/supervise/control"), O_WRONLY | O_NONBLOCK |
+	    O_CLOEXEC), -1);
+	while (write(fd, junk, sizeof(junk)) > 0)
+		continue;
+	ck_assert_int_eq(errno, EAGAIN);
+	ck_assert_int_eq(stage_run(out, sizeof(out), "timeout 10 %s/reeve "
+	    "stop --state %s a 2>&1", dir == NULL ? "." : dir,
+	    stage_path("state")), EX_UNAVAILABLE);
+	kill(reeved, SIGCONT);
+	AWAIT(write(fd, "d", 1) == 1);
+	close(fd);
+	AWAIT(stage_is("a", "down"));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+	/* and with nobody there at all */
+	ck_assert_int_eq(stage_run(out, sizeof(out), "timeout 10 %s/reeve "
+	    "stop --state %s a 2>&1", dir == NULL ? "." : dir,
+	    stage_path("state")), EX_UNAVAILABLE);
+}
+END_TEST
+
+/* --- directories ---------------------------------------------------------------- */
+
+static void
+churn(unsigned i)
+{
+	char	new[64], old[64];
+
+	snprintf(new, sizeof(new), "state/service/x%u", i % 7);
+	snprintf(old, sizeof(old), "pool/%u", i % 5);
+	switch (i % 4) {
+	case 0:
+		/* comes, goes */
+		stage_move(old, new);
+		stage_move(new, old);
+		break;
+	case 1:
+		/* another takes its place */
+		stage_move(old, new);
+		ck_assert_int_eq(renameat2(AT_FDCWD, stage_path("%s", new),
+		    AT_FDCWD, stage_path("pool/other"), RENAME_EXCHANGE), 0);
+		ck_assert_int_eq(renameat2(AT_FDCWD, stage_path("%s", new),
+		    AT_FDCWD, stage_path("pool/other"), RENAME_EXCHANGE), 0);
+		stage_move(new, old);
+		break;
+	case 2:
+		/* is made in place, and taken away with all in it */
+		stage_file("state/service/y/run", "#!/bin/sh\n" SLEEP);
+		/* more than once, if a file is written meanwhile */
+		stage_run(new, sizeof(new), "while test -e %s; do rm -rf %s; "
+		    "done 2>/dev/null", stage_path("state/service/y"),
+		    stage_path("state/service/y"));
+		break;
+	default:
+		/* changes what it is */
+		snprintf(new, sizeof(new), "pool/%u/run", i % 5);
+		stage_file(new, i % 8 == 3 ? "#!/bin/sh\nexit 1\n" :
+		    "#!/bin/sh\n" SLEEP);
+		break;
+	}
+}
+
+START_TEST(directories_come_and_go_by_the_thousand)
+{
+	char		path[64];
+	unsigned	i, fds;
+	pid_t		reeved;
+	long		kb;
+
+	for (i = 0; i < 5; i++) {
+		snprintf(path, sizeof(path), "pool/%u/run", i);
+		stage_file(path, "#!/bin/sh\n" SLEEP);
+	}
+	stage_file("pool/other/run", "#!/bin/sh\n" SLEEP);
+	stage_service("keep", SLEEP);
+	reeved = stage_reeved();
+	AWAIT(runs("keep"));
+	fds = descriptors(reeved);
+	kb = rss_kb(reeved);
+	for (i = 0; i < CHURNS; i++)
+		churn(i);
+	/* All that came has gone: as before, with the one that stayed. */
+	AWAIT(children(reeved) == 1 && descriptors(reeved) == fds);
+	ck_assert(runs("keep"));
+	ck_assert_int_eq(stage_number("keep", "starts"), 1);
+	ck_assert_int_lt(rss_kb(reeved), kb + 512);
+	/* and it still sees what comes */
+	stage_file("pool/last/run", "#!/bin/sh\n" SLEEP);
+	stage_move("pool/last", "state/service/last");
+	AWAIT(runs("last"));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
+START_TEST(a_run_that_vanishes)
+{
+	stage_service("a", SLEEP);
+	stage_service("b", "exec /nonexistent/program\n");
+	stage_file("state/service/c/run", "#!/nonexistent/interpreter\n");
+	stage_reeved();
+	AWAIT(runs("a"));
+	stage_move("state/service/a/run", "state/service/a/walked");
+	kill((pid_t)stage_number("a", "pid"), SIGKILL);
+	AWAIT(stage_number("a", "last_exit") == 111 &&
+	    stage_is("a", "backoff"));
+	ck_assert(stage_logged("cannot execute run\" service=\"a\""));
+	AWAIT(stage_number("b", "last_exit") == 127);
+	AWAIT(stage_number("c", "last_exit") == 111);
+	stage_move("state/service/a/walked", "state/service/a/run");
+	AWAIT(runs("a"));
+}
+END_TEST
+
+/* --- the kernel says no ------------------------------------------------------------ */
+
+static unsigned
+count_up(void)
+{
+	char		name[8];
+	unsigned	i, n = 0;
+
+	for (i = 0; i < 6; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		n += runs(name);
+	}
+	return n;
+}
+
+/* With room for three of six, three run, the others back off, and come when
+ * there is room. */
+START_TEST(fork_fails)
+{
+	char		name[8];
+	unsigned	i;
+	pid_t		reeved;
+
+	NEED_ROOT;
+	for (i = 0; i < 6; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		stage_service(name, SLEEP);
+	}
+	reeved = stage_reeved_as(60000 + (uid_t)(getpid() % 5000), 4);
+	AWAIT(count_up() == 3 && stage_is("s5", "backoff"));
+	ck_assert(stage_logged("cannot fork\" service=\"s5\" "
+	    "error=\"Resource temporarily unavailable\""));
+	ck_assert_int_eq(stage_number("s5", "starts"), 0);
+	for (i = 0; i < 3; i++) {
+		snprintf(name, sizeof(name), "s%u", i);
+		stage_control(name, "d");
+	}
+	AWAIT(count_up() == 3 && runs("s3") && runs("s4") && runs("s5"));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
+/* --- many ------------------------------------------------------------------------------ */
+
+static const char *
+nth(unsigned i)
+{
+	static char	name[16];
+
+	snprintf(name, sizeof(name), "s%04u", i);
+	return name;
+}
+
+/* Side by side, or each when the one after it, by name, is ready. */
+START_TEST(a_thousand_services)
+{
+	char		path[64], before[24];
+	unsigned	i;
+	pid_t		reeved;
+
+	for (i = 0; i < MANY; i++) {
+		stage_service(nth(i), SLEEP);
+		if (_i == 0 || i == MANY - 1)
+			continue;
+		snprintf(path, sizeof(path), "state/service/%s/needs",
+		    nth(i));
+		snprintf(before, sizeof(before), "%s\n", nth(i + 1));
+		stage_file(path, before);
+	}
+	stage_patience_ms = 60000;
+	reeved = stage_reeved();
+	for (i = MANY; i > 0; i--)
+		AWAIT(runs(nth(i - 1)));
+	AWAIT(children(reeved) == MANY);
+	kill((pid_t)stage_number("s0500", "pid"), SIGKILL);
+	AWAIT(stage_number("s0500", "starts") == 2 && runs("s0500"));
+	stage_move("state/service/s0500", "gone");
+	AWAIT(children(reeved) == MANY - 1);
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
+TCase *
+hostile_case(void)
+{
+	TCase	*tc = tcase_create("hostile");
+
+	tcase_set_timeout(tc, 240);
+	tcase_add_checked_fixture(tc, stage_setup, stage_teardown);
+	tcase_add_loop_test(tc, a_disk_that_is_full, 0, 2);
+	tcase_add_test(tc, fifos_in_place_of_files);
+	tcase_add_test(tc, a_control_nobody_reads);
+	tcase_add_test(tc, directories_come_and_go_by_the_thousand);
+	tcase_add_test(tc, a_run_that_vanishes);
+	tcase_add_test(tc, fork_fails);
+	tcase_add_loop_test(tc, a_thousand_services, 0, 2);
+	return tc;
+}
