@@ -20,6 +20,7 @@
 #include "records.h"
 #include "setup.h"
 #include "space.h"
+#include "worker.h"
 
 #define BROKER_START_MS	10000
 #define SETUP_TTL_S	300
@@ -175,6 +176,9 @@ make_durable(struct setup *s, struct bus *b, enum stream_kind kind,
 	if ((r = durable_exists(b, stream, name, e)) == 0) {
 		if (kind == STREAM_CHAT)
 			r = begin_fanout(s, b, config, e);
+		/* What this host knows better would go before what is said. */
+		if (r == 0 && kind == STREAM_CHAT && s->fanout_from != NULL)
+			r = worker_forget(s->config, "fanout", 0, e);
 		if (r == 0)
 			r = js_consumer_create(b, stream, name, config, NULL,
 			    e);

@@ -211,13 +211,15 @@ wait_alone(struct intake *in, int64_t wait_ms, struct js_consumer *c,
 	}
 }
 
-/* Has this durable, of which we know progress, never delivered anything? */
+/* Has this durable, of which we know progress, never delivered anything, nor
+ * been made to begin behind it? */
 static void
 recall(struct intake *in, const struct js_consumer *c)
 {
 	struct intake_progress	*p = in->conf.progress;
 
-	if (p == NULL || c->n_delivered > 0 || p->floor_seq == 0)
+	if (p == NULL || c->n_delivered > 0 || p->floor_seq == 0 ||
+	    c->delivered_seq >= p->floor_seq)
 		return;
 	log_error("the broker has lost the durable's state",
 	    "consumer=%s done=%llu", in->conf.durable,

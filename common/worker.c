@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/mman.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <malloc.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -66,6 +68,28 @@ open_mark(struct worker *w, struct error *e)
 		w->mark->losses.n = 0;
 	note_death(w->mark);
 	return 0;
+}
+
+int
+worker_forget(const struct config *c, const char *role, unsigned shard,
+    struct error *e)
+{
+	static const struct intake_progress	none;
+	char	*path = config_path(c, "lock/%s-%u.at", role, shard);
+	int	 fd, r = 0;
+
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "mark");
+	fd = open(path, O_WRONLY | O_CLOEXEC);
+	/* Not truncated: who has it mapped would die. */
+	if ((fd == -1 && errno != ENOENT) || (fd != -1 && pwrite(fd, &none,
+	    sizeof(none), offsetof(struct worker_mark, progress)) !=
+	    (ssize_t)sizeof(none)))
+		r = error_errno(e, EX_CANTCREAT, "%s", path);
+	if (fd != -1)
+		close(fd);
+	free(path);
+	return r;
 }
 
 bool

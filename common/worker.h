@@ -82,6 +82,13 @@ struct worker {
 int	worker_init(struct worker *, struct role *, struct error *);
 /* A role_def session. */
 int	worker_session(struct worker *, struct error *);
+/*
+ * Forget, on this host, how far a role's durable was worked off: it is to
+ * begin where somebody says, though that is below.  A process that runs sees
+ * it, too.
+ */
+int	worker_forget(const struct config *, const char *role,
+	    unsigned shard, struct error *);
 bool	worker_may_give_up(const struct held *);
 /*
  * Does it end its workers?  One that may be given up on, and that processes

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "acls.h"
 #include "clock.h"
@@ -288,6 +289,91 @@ work(struct worker *w, struct held *h, struct error *e)
 
 /* --- the role -------------------------------------------------------------------------- */
 
+/* How far an earlier reader of this host was surely done; 0: not known. */
+static uint64_t
+known_floor(const struct worker *w, int64_t *stored_ms)
+{
+	const struct intake_progress	*p = w->intake_conf.progress;
+	bool				 lost = p->lost_seq > p->floor_seq;
+
+	*stored_ms = lost ? p->lost_ms : p->floor_ms;
+	return lost ? p->lost_seq : p->floor_seq;
+}
+
+/* Was m stored no later than at ms, to the second?  Both are UTC. */
+static bool
+stored_by(const struct js_message *m, int64_t ms)
+{
+	char		text[32];
+	time_t		s = (time_t)(ms / 1000);
+	struct tm	tm;
+
+	return gmtime_r(&s, &tm) != NULL && strftime(text, sizeof(text),
+	    "%Y-%m-%dT%H:%M:%S", &tm) > 0 &&
+	    strncmp(m->time, text, strlen(text)) <= 0;
+}
+
+/*
+ * Is floor a place in this very stream?  It has come that far, and the oldest
+ * entry, if it is one of those done, was there by then: a stream that was
+ * made anew has the sequences again, but stored later.  1, 0, or -1 with *e;
+ * *last_seq is that of the newest entry, 0 if there is none.
+ */
+static int
+is_place(struct reader *r, uint64_t floor, int64_t floor_ms,
+    uint64_t *last_seq, struct error *e)
+{
+	struct bus		*b = r->worker.role->bus;
+	struct js_message	 m;
+	int			 found;
+	bool			 same;
+
+	*last_seq = 0;
+	found = js_get(b, r->stream, JS_LAST_BY_SUBJECT, 0, r->filter, &m, e);
+	if (found != 1)
+		return found;
+	*last_seq = m.seq;
+	js_message_free(&m);
+	found = js_get(b, r->stream, JS_NEXT_BY_SUBJECT, 1, r->filter, &m, e);
+	if (found != 1)
+		return found;
+	same = *last_seq >= floor &&
+	    (m.seq > floor || stored_by(&m, floor_ms));
+	js_message_free(&m);
+	return same;
+}
+
+/*
+ * Behind what is surely done: the ids of what was delivered long ago are
+ * forgotten.  Where that is not known, all is better than a part: an entry
+ * that comes twice can be known by its id, one that is lost by nothing.
+ */
+static int
+begin_behind(struct reader *r, cJSON *config, struct error *e)
+{
+	int64_t		floor_ms;
+	uint64_t	floor = known_floor(&r->worker, &floor_ms), last;
+	int		place = is_place(r, floor, floor_ms, &last, e);
+
+	if (place == -1 || last == 0)
+		return place;
+	if (floor == 0 || place == 0) {
+		log_warn("begins with all that is stored", "consumer=%s "
+		    "last=%llu", r->durable, (unsigned long long)last);
+		/* What is missing among these may have been delivered. */
+		r->worker.sees_from_seq = last;
+		return 0;
+	}
+	log_warn("begins behind what was done", "consumer=%s done=%llu",
+	    r->durable, (unsigned long long)floor);
+	cJSON_DeleteItemFromObjectCaseSensitive(config, "deliver_policy");
+	if (cJSON_AddStringToObject(config, "deliver_policy",
+	    "by_start_sequence") == NULL || cJSON_AddNumberToObject(config,
+	    "opt_start_seq", (double)floor + 1) == NULL)
+		fatal_memory();
+	return 0;
+}
+
 static int
 make_durable(struct worker *w, struct error *e)
 {
@@ -299,8 +385,11 @@ make_durable(struct worker *w, struct error *e)
 	    w->role->shards);
 	if (config == NULL)
 		fatal_memory();
-	rv = js_consumer_create(w->role->bus, r->stream, r->durable, config,
-	    NULL, e);
+	w->sees_from_seq = 0;
+	rv = begin_behind(r, config, e);
+	if (rv == 0)
+		rv = js_consumer_create(w->role->bus, r->stream, r->durable,
+		    config, NULL, e);
 	cJSON_Delete(config);
 	return rv;
 }

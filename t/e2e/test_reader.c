@@ -9,6 +9,7 @@
 #include "clock.h"
 #include "json.h"
 #include "pull.h"
+#include "../../common/space.h"
 #include "space.h"
 #include "worker.h"
 
@@ -240,6 +241,122 @@ START_TEST(an_entry_that_was_delivered_is_not_again)
 }
 END_TEST
 
+/* --- the consumer is gone --------------------------------------------------------- */
+
+/* The broker has forgotten the ids that DLV had by now. */
+static void
+forget_ids(void)
+{
+	struct bus_pub	p = { .subject = "cotal.t.dlv.PROBE", .msg_id = "p",
+			    .data = "{}", .len = 2 };
+	struct error	e;
+	bool		duplicate = false;
+
+	OK(js_publish(sp->root, &p, NULL, NULL, &e), e);
+	AWAIT((js_publish(sp->root, &p, NULL, &duplicate, &e), !duplicate));
+}
+
+static void
+shorten_window(void)
+{
+	cJSON		*config = space_stream(&sp->config, STREAM_DLV);
+	struct bus_pub	 p = { .subject = "$JS.API.STREAM.UPDATE.DLV_t" };
+	struct error	 e;
+	natsMsg		*reply;
+	char		*body;
+
+	cJSON_DeleteItemFromObject(config, "duplicate_window");
+	cJSON_AddNumberToObject(config, "duplicate_window", 2e8);
+	body = cJSON_PrintUnformatted(config);
+	p.data = body;
+	p.len = strlen(body);
+	reply = bus_call(sp->root, &p, JS_TIMEOUT_MS, &e);
+	ck_assert_msg(reply != NULL && strstr(natsMsg_GetData(reply),
+	    "\"error\"") == NULL, "%s", reply == NULL ? e.text :
+	    natsMsg_GetData(reply));
+	natsMsg_Destroy(reply);
+	free(body);
+	cJSON_Delete(config);
+}
+
+static uint64_t
+reader_begins(void)
+{
+	struct js_consumer	c;
+	struct error		e;
+	uint64_t		seq;
+
+	if (js_consumer_info(sp->root, "INBOX_t", "reader", &c, &e) == -1)
+		return UINT64_MAX;
+	seq = number_of(c.config, "opt_start_seq");
+	js_consumer_free(&c);
+	return seq;
+}
+
+static void
+twenty_long_ago(void)
+{
+	shorten_window();
+	agent_join(scout, "general");
+	agent_post_many(scribe, "general", "a", 20);
+	agent_expect(scout, 20);
+	await_drained(sp);
+	forget_ids();
+}
+
+/* While the reader lives, and while it is down. */
+START_TEST(a_consumer_that_was_deleted_begins_behind_what_was_done)
+{
+	struct error	e;
+
+	twenty_long_ago();
+	OK(js_consumer_delete(sp->root, "INBOX_t", "reader", &e), e);
+	AWAIT(reader_begins() == 21);
+	agent_post_many(scribe, "general", "b", 5);
+	agent_expect(scout, 5);
+	agent_expect_none(scout);
+	forget_ids();
+	role_down(sp, "reader");
+	OK(js_consumer_delete(sp->root, "INBOX_t", "reader", &e), e);
+	post_to_inbox(5, "general", "c");
+	role_up(sp, "reader");
+	agent_expect(scout, 5);
+	ck_assert_str_eq(scout->got[25].text, "c0");
+	ck_assert_uint_eq(reader_begins(), 26);
+	agent_expect_none(scout);
+	ck_assert_uint_eq(stream_messages(sp, STREAM_DEAD), 0);
+}
+END_TEST
+
+/* Its sequences are others: nothing of it may be passed over. */
+START_TEST(a_stream_that_was_made_anew_is_read_from_its_beginning)
+{
+	struct bus_pub	 p = { .subject = "$JS.API.STREAM.DELETE.INBOX_t" };
+	cJSON		*config = space_stream(&sp->config, STREAM_INBOX);
+	int64_t		 start;
+	struct error	 e;
+	natsMsg		*reply;
+
+	twenty_long_ago();
+	role_down(sp, "reader");
+	reply = bus_call(sp->root, &p, JS_TIMEOUT_MS, &e);
+	ck_assert_msg(reply != NULL, "%s", e.text);
+	natsMsg_Destroy(reply);
+	/* Times are compared to the second. */
+	for (start = clock_epoch_ms() / 1000;
+	    clock_epoch_ms() / 1000 == start;)
+		test_pause();
+	OK(js_stream_create(sp->root, config, &e), e);
+	cJSON_Delete(config);
+	post_to_inbox(30, "general", "b");
+	role_up(sp, "reader");
+	agent_expect(scout, 30);
+	ck_assert_str_eq(scout->got[20].text, "b0");
+	ck_assert(logged(sp, "begins with all that is stored"));
+	agent_expect_none(scout);
+}
+END_TEST
+
 /* --- giving up ----------------------------------------------------------------- */
 
 
@@ -441,6 +558,7 @@ int
 main(void)
 {
 	TCase	*acl = test_case("authorization", setup, 60);
+	TCase	*gone = test_case("gone", setup, 60);
 	TCase	*slow = test_case("giving up", setup, 120);
 
 	tcase_add_test(acl, narrowed_in_flight);
@@ -456,8 +574,12 @@ main(void)
 	tcase_add_test(acl, an_unreadable_entry_is_a_dead_letter);
 	tcase_add_test(acl, an_entry_that_was_delivered_is_not_again);
 	tcase_add_test(acl, a_replay_is_authorized_anew);
+	tcase_add_test(gone,
+	    a_consumer_that_was_deleted_begins_behind_what_was_done);
+	tcase_add_test(gone,
+	    a_stream_that_was_made_anew_is_read_from_its_beginning);
 	tcase_add_test(slow, an_owner_that_stays_unknown);
 	tcase_add_test(slow, only_what_kills_its_worker_is_given_up_on);
 	tcase_add_test(slow, kills_bury_nothing);
-	return test_main("reader", acl, slow, NULL);
+	return test_main("reader", acl, gone, slow, NULL);
 }
