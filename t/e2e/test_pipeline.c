@@ -428,6 +428,32 @@ START_TEST(a_loss_is_told_though_nothing_stores_the_letter)
 }
 END_TEST
 
+/* --- told where to begin ------------------------------------------------------ */
+
+/* Below what this host knows to be done, too. */
+START_TEST(a_fanout_begins_where_init_says)
+{
+	struct said	copies = { "copies", 0 };
+	char		out[4096];
+	struct error	e;
+
+	agent_post_many(scribe, "general", "m", 10);
+	agent_expect(scout, 10);
+	await_drained(sp);
+	role_down(sp, "fanout");
+	OK(js_consumer_delete(sp->root, "CHAT_t", "fanout", &e), e);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init"), EX_CONFIG);
+	ck_assert_msg(reeve(sp, out, sizeof(out), "init --fanout-from 6") ==
+	    0, "%s", out);
+	(void)listen_health(&copies, "fanout");
+	role_up(sp, "fanout");
+	AWAIT_SAID(copies, 5);
+	agent_post(scribe, "general", "last");
+	agent_expect(scout, 1);
+	agent_expect_none(scout);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -444,6 +470,7 @@ main(void)
 	tcase_add_test(phantom, phantoms_of_a_killed_broker);
 	tcase_add_test(idle, a_fanout_that_may_not_hear_the_reader_says_so);
 	tcase_add_test(idle, a_shard_is_a_number);
+	tcase_add_test(hands, a_fanout_begins_where_init_says);
 	tcase_add_test(hands, on_their_way_to_a_stopped_fanout);
 	tcase_add_test(hands, in_the_hands_of_a_fanout);
 	tcase_add_test(hands, on_their_way_to_a_stopped_reader);
