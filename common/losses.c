@@ -16,8 +16,9 @@
 void
 losses_bind(struct losses *l, struct bus *b, uint64_t seen_seq)
 {
+	/* A letter that is out on this bus is still answered, and one on
+	 * another ended with that. */
 	l->bus = b;
-	l->asking = false;
 	l->again_ms = 0;
 	l->seen_seq = l->look_seq = seen_seq;
 	l->gone = 0;

@@ -38,7 +38,7 @@ struct losses {
 	uint64_t	 gone;		/* found in it so far */
 };
 
-/* A new session, in which all up to seen_seq had been delivered before. */
+/* The durable is bound, and all up to seen_seq had been delivered before. */
 void	losses_bind(struct losses *, struct bus *, uint64_t seen_seq);
 void	losses_add(struct losses *, uint64_t after_seq, uint64_t before_seq,
 	    uint64_t n, bool at_most);
