@@ -255,7 +255,7 @@ run_command(struct cli *cli, const struct command *c, int argc, char **argv)
 		return EX_OSERR;
 	}
 	if ((code = parse(cli, c, opts, argc, argv, &first)) == -1)
-		code = owner_become(cli->state_opt, &e) == -1 ?
+		code = owner_become(&cli->state_opt, &e) == -1 ?
 		    cli_fail(&e) :
 		    c->run(cli, opts, argc - first, argv + first);
 	free_options(c, opts);
