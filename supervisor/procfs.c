@@ -40,6 +40,25 @@ procfs_works_in(pid_t pid, dev_t dev, ino_t ino)
 	return stat(path, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
+bool
+procfs_expects(pid_t pid, int sig)
+{
+	static const char *const	masks[] = { "\nSigBlk:\t",
+		"\nSigCgt:\t" };
+	char				path[40], buf[4096];
+	const char			*p;
+	size_t				i;
+
+	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
+	if (smallfile_read(AT_FDCWD, path, buf, sizeof(buf)) == -1)
+		return false;
+	for (i = 0; i < sizeof(masks) / sizeof(masks[0]); i++)
+		if ((p = strstr(buf, masks[i])) != NULL &&
+		    strtoull(p + strlen(masks[i]), NULL, 16) >> (sig - 1) & 1)
+			return true;
+	return false;
+}
+
 int
 procfs_boot_id(char buf[BOOT_ID_SIZE])
 {

@@ -19,6 +19,10 @@ unsigned long long procfs_start_ticks(pid_t);
 /* Its working directory is the one that dev and ino name. */
 bool	procfs_works_in(pid_t, dev_t dev, ino_t ino);
 
+/* It has a handler for the signal, or blocks it to wait for it: it is not
+ * just killed by it. */
+bool	procfs_expects(pid_t, int sig);
+
 /* -1 and errno; buf is "" then. */
 int	procfs_boot_id(char buf[BOOT_ID_SIZE]);
 

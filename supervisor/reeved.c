@@ -22,8 +22,9 @@
 #include "log.h"
 #include "roster.h"
 #include "scan.h"
-#include "sdnotify.h"
 #include "state.h"
+#include "strays.h"
+#include "tell.h"
 #include "watch.h"
 
 #ifndef PACKAGE_VERSION
@@ -40,13 +41,11 @@ struct options {
 
 struct reeved {
 	struct roster	 roster;
-	struct sdnotify	 notify;
+	struct tell	 tell;
 	struct watch	 signals;
 	struct watch	 notifier;	/* inotify on the service directory */
 	int		 state_fd;
 	int		 lock_fd;
-	int64_t		 ping_ms;	/* next watchdog ping, or NEVER */
-	bool		 announced;	/* READY=1 was sent */
 	bool		 stopping;
 	bool		 stopped;
 };
@@ -75,6 +74,7 @@ main(int argc, char *argv[])
 	open_loop(&d);
 	roster_scan(&d.roster);
 	run_loop(&d);
+	strays_end();
 	close_all(&d);
 	return EX_OK;
 }
@@ -200,8 +200,7 @@ become_supervisor(struct reeved *d)
 	d->roster.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (d->roster.null_fd == -1)
 		die(EX_OSERR, "cannot open", "/dev/null");
-	sdnotify_init(&d->notify);
-	d->ping_ms = d->notify.every_ms == 0 ? NEVER : roster_now_ms();
+	tell_init(&d->tell);
 }
 
 static void
@@ -213,7 +212,7 @@ stop(struct reeved *d, int sig)
 		return;
 	}
 	log_info("stopping", "signal=%d", sig);
-	sdnotify_send(&d->notify, "STOPPING=1");
+	tell_stopping(&d->tell);
 	d->stopping = true;
 }
 
@@ -231,8 +230,15 @@ read_signals(struct watch *w)
 		case SIGHUP:
 			log_info("looking for services anew", "signal=%d",
 			    SIGHUP);
+			tell_reloading(&d->tell);
 			roster_recall(&d->roster);
 			d->roster.scan_due_ms = roster_now_ms();
+			break;
+		case SIGUSR1:
+			roster_pass(&d->roster, SIGUSR1, EV_CTL_USR1);
+			break;
+		case SIGUSR2:
+			roster_pass(&d->roster, SIGUSR2, EV_CTL_USR2);
 			break;
 		default:
 			stop(d, (int)info.ssi_signo);
@@ -260,6 +266,8 @@ open_signals(struct reeved *d)
 	sigaddset(&set, SIGHUP);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGUSR1);
+	sigaddset(&set, SIGUSR2);
 	/* Ignored, it would take our children's exit status away. */
 	signal(SIGCHLD, SIG_DFL);
 	signal(SIGPIPE, SIG_IGN);
@@ -295,32 +303,14 @@ timeout_ms(const struct reeved *d)
 {
 	int64_t	first_ms = roster_deadline_ms(&d->roster), left_ms;
 
-	if (d->ping_ms < first_ms)
-		first_ms = d->ping_ms;
+	if (tell_deadline_ms(&d->tell) < first_ms)
+		first_ms = tell_deadline_ms(&d->tell);
 	if (first_ms == NEVER)
 		return -1;
 	left_ms = first_ms - roster_now_ms();
 	if (left_ms < 0)
 		return 0;
 	return left_ms > INT_MAX ? INT_MAX : (int)left_ms;
-}
-
-static void
-tell_systemd(struct reeved *d)
-{
-	unsigned	all, ready;
-
-	if (!d->announced && !d->stopping && roster_is_ready(&d->roster)) {
-		roster_count(&d->roster, &all, &ready);
-		log_info("all ready", "services=%u ready=%u", all, ready);
-		sdnotify_send(&d->notify,
-		    "READY=1\nSTATUS=%u of %u services ready", ready, all);
-		d->announced = true;
-	}
-	if (d->ping_ms <= roster_now_ms()) {
-		sdnotify_send(&d->notify, "WATCHDOG=1");
-		d->ping_ms = roster_now_ms() + d->notify.every_ms;
-	}
 }
 
 /* What is to be done after every event, whichever it was. */
@@ -331,9 +321,9 @@ settle(struct reeved *d)
 	roster_timers(&d->roster);
 	roster_release(&d->roster);
 	roster_sweep(&d->roster);
-	tell_systemd(d);
 	if (d->stopping)
 		d->stopped = roster_stop(&d->roster);
+	tell_all(&d->tell, &d->roster);
 }
 
 static void
@@ -362,7 +352,7 @@ close_all(struct reeved *d)
 	log_info("stopped", "pid=%d", (int)getpid());
 	watch_close(&d->signals);
 	watch_close(&d->notifier);
-	sdnotify_close(&d->notify);
+	tell_close(&d->tell);
 	roster_free(&d->roster);
 	if (ftruncate(d->lock_fd, 0) == -1)
 		log_warn("cannot empty the lock file", "error=%s",

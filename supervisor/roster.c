@@ -81,8 +81,10 @@ publish(struct service *sv)
 	r->changed = true;
 	failed = supervise_publish(sv, r->boot_id) == -1;
 	/* What was removed with everything in it has no readers. */
-	if (failed && errno == ENOENT && sv->gone)
-		failed = false;
+	if (failed && errno == ENOENT && sv->gone) {
+		sv->unpublished = false;
+		return;
+	}
 	if (failed && !sv->unpublished)
 		log_warn("cannot write status", "service=%s error=%s",
 		    log_str(sv->name), log_str(strerror(errno)));
@@ -577,6 +579,28 @@ roster_is_ready(const struct roster *r)
 	return true;
 }
 
+const struct service *
+roster_not_ready(const struct roster *r)
+{
+	const struct service	*sv;
+
+	TAILQ_FOREACH(sv, &r->services, entry)
+		if ((sv->want == WANT_UP || sv->given_up != NULL) &&
+		    !service_is_ready(sv))
+			return sv;
+	return NULL;
+}
+
+void
+roster_pass(struct roster *r, int sig, enum service_event ev)
+{
+	struct service	*sv;
+
+	TAILQ_FOREACH(sv, &r->services, entry)
+		if (sv->pid != 0 && procfs_expects(sv->pid, sig))
+			service_event(sv, ev, roster_now_ms());
+}
+
 void
 roster_count(const struct roster *r, unsigned *all, unsigned *ready)
 {
@@ -595,6 +619,17 @@ has_stopped(const struct service *sv)
 	return sv->released || (sv->final && sv->state == STATE_DOWN &&
 	    (sv->log == NULL || (sv->log->final &&
 	    sv->log->state == STATE_DOWN)));
+}
+
+unsigned
+roster_left(const struct roster *r)
+{
+	const struct service	*sv;
+	unsigned		 n = 0;
+
+	TAILQ_FOREACH(sv, &r->services, entry)
+		n += !has_stopped(sv);
+	return n;
 }
 
 /* The last that nothing needs which is still there; of a circle, the last.

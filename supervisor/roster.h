@@ -60,6 +60,17 @@ void	roster_sweep(struct roster *);
 /* Every wanted service is ready. */
 bool	roster_is_ready(const struct roster *);
 
+/* The first of those that are to run, or were given up, that is not ready;
+ * NULL: there is none. */
+const struct service *roster_not_ready(const struct roster *);
+
+/* How many have not stopped yet. */
+unsigned roster_left(const struct roster *);
+
+/* Pass a signal on to the services that expect it; ev is that of its control
+ * byte. */
+void	roster_pass(struct roster *, int sig, enum service_event ev);
+
 /* How many services there are, and how many of them are ready. */
 void	roster_count(const struct roster *, unsigned *all, unsigned *ready);
 

@@ -56,24 +56,30 @@ sdnotify_init(struct sdnotify *n)
 	n->every_ms = watchdog_interval_ms();
 }
 
-void
+int
 sdnotify_send(const struct sdnotify *n, const char *fmt, ...)
 {
-	char	text[256];
+	char	text[512];
 	va_list	ap;
 	int	len;
 
 	if (n->fd == -1)
-		return;
+		return 0;
 	va_start(ap, fmt);
 	len = vsnprintf(text, sizeof(text), fmt, ap);
 	va_end(ap);
-	if (len < 0 || (size_t)len >= sizeof(text))
-		return;
+	if (len < 0 || (size_t)len >= sizeof(text)) {
+		errno = EMSGSIZE;
+		return -1;
+	}
 	if (sendto(n->fd, text, (size_t)len, MSG_NOSIGNAL,
-	    (const struct sockaddr *)&n->addr, n->addr_len) == -1)
+	    (const struct sockaddr *)&n->addr, n->addr_len) != -1)
+		return 0;
+	/* One that is slow hears the next. */
+	if (errno != EAGAIN)
 		log_warn("cannot notify", "error=%s",
 		    log_str(strerror(errno)));
+	return -1;
 }
 
 void

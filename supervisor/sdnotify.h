@@ -18,8 +18,9 @@ struct sdnotify {
 /* From NOTIFY_SOCKET, WATCHDOG_USEC and WATCHDOG_PID. */
 void	sdnotify_init(struct sdnotify *);
 
-/* Send "READY=1" and the like.  Nothing if nobody listens. */
-void	sdnotify_send(const struct sdnotify *, const char *fmt, ...)
+/* Send "READY=1" and the like.  Nothing if nobody listens.  -1 and errno:
+ * EAGAIN when the receiver has no room now. */
+int	sdnotify_send(const struct sdnotify *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 
 void	sdnotify_close(struct sdnotify *);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/mount.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <dirent.h>
@@ -10,6 +12,7 @@
 #include <ftw.h>
 #include <grp.h>
 #include <limits.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -135,7 +138,10 @@ stage_teardown(void)
 void
 stage_fail(const char *file, int line, const char *what)
 {
-	fprintf(stderr, "--- log of reeved\n%s---\n", stage_read("log"));
+	char	out[16384];
+
+	stage_run(out, sizeof(out), "tail -n 60 %s", stage_path("log"));
+	fprintf(stderr, "--- log of reeved\n%s---\n", out);
 	ck_abort_msg("%s:%d: never came true: %s", file, line, what);
 	abort();
 }
@@ -258,6 +264,24 @@ stage_reeved_as(uid_t uid, unsigned long processes)
 	    setresuid(uid, uid, uid) == -1)
 		_exit(126);
 	exec_reeved(stage_path("reeved"));
+	_exit(127);
+}
+
+pid_t
+stage_reeved_init(void)
+{
+	pid_t	pid;
+
+	/* As fork, but for the namespaces. */
+	pid = (pid_t)syscall(SYS_clone, CLONE_NEWPID | CLONE_NEWNS | SIGCHLD,
+	    NULL, NULL, NULL, NULL);
+	ck_assert_msg(pid != -1, "clone: %s", strerror(errno));
+	if (pid != 0)
+		return pid;
+	if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == -1 ||
+	    mount("proc", "/proc", "proc", 0, NULL) == -1)
+		_exit(126);
+	exec_reeved(program());
 	_exit(127);
 }
 

@@ -56,6 +56,9 @@ pid_t	stage_reeved(void);
  */
 pid_t	stage_reeved_as(uid_t, unsigned long processes);
 
+/* The same as process 1 of a pid namespace: its pid here, outside.  For root. */
+pid_t	stage_reeved_init(void);
+
 /* Wait for its end; the exit code, or -1 if it was killed. */
 int	stage_wait(pid_t);
 
@@ -97,6 +100,7 @@ TCase	*runit_case(void);
 TCase	*hostile_case(void);
 TCase	*limits_case(void);
 TCase	*log_case(void);
+TCase	*system_case(void);
 TCase	*wait_case(void);
 TCase	*needs_case(void);
 

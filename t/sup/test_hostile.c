@@ -263,7 +263,7 @@ START_TEST(directories_come_and_go_by_the_thousand)
 	stage_file("pool/other/run", "#!/bin/sh\n" SLEEP);
 	stage_service("keep", SLEEP);
 	reeved = stage_reeved();
-	AWAIT(runs("keep"));
+	AWAIT(stage_logged("all ready"));
 	fds = descriptors(reeved);
 	kb = rss_kb(reeved);
 	for (i = 0; i < CHURNS; i++)

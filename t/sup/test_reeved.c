@@ -1,15 +1,12 @@
 /* SPDX-License-Identifier: ISC */
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
-#include <sys/un.h>
 
 #include <check.h>
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
-#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -588,73 +585,6 @@ START_TEST(children_inherit_nothing)
 }
 END_TEST
 
-static int
-notify_socket(const char *name)
-{
-	struct sockaddr_un	addr = { .sun_family = AF_UNIX };
-	struct timeval		limit = { .tv_sec = AWAIT_MS / 1000 };
-	int			fd;
-
-	ck_assert_int_ne(fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0),
-	    -1);
-	memcpy(addr.sun_path, name, strlen(name));
-	if (name[0] == '@')
-		addr.sun_path[0] = '\0';
-	ck_assert_int_eq(bind(fd, (struct sockaddr *)&addr,
-	    (socklen_t)(offsetof(struct sockaddr_un, sun_path) +
-	    strlen(name))), 0);
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	setenv("NOTIFY_SOCKET", name, 1);
-	return fd;
-}
-
-static bool
-hear(int fd, const char *what)
-{
-	char	text[256];
-	ssize_t	n;
-
-	while ((n = recv(fd, text, sizeof(text) - 1, 0)) > 0) {
-		text[n] = '\0';
-		if (strncmp(text, what, strlen(what)) == 0)
-			return true;
-		/* pings may come in between, anything else may not */
-		if (strcmp(text, "WATCHDOG=1") != 0)
-			break;
-	}
-	return false;
-}
-
-START_TEST(systemd_is_told)
-{
-	char	name[128];
-	pid_t	reeved;
-	int	fd;
-
-	snprintf(name, sizeof(name), "%s%s", _i == 1 ? "@" : "",
-	    stage_path("notify"));
-	fd = notify_socket(name);
-	setenv("WATCHDOG_USEC", "40000", 1);
-	stage_service("a", "env >seen\nread line <gate\necho >&3\n" SLEEP);
-	stage_service("idle", SLEEP);
-	stage_file("state/service/idle/down", "");
-	stage_file("state/service/a/notification-fd", "3");
-	ck_assert_int_eq(mkfifo(stage_path("state/service/a/gate"), 0600), 0);
-	reeved = stage_reeved();
-	ck_assert(hear(fd, "WATCHDOG=1"));
-	ck_assert(hear(fd, "WATCHDOG=1"));
-	stage_file("state/service/a/gate", "\n");
-	ck_assert(hear(fd, "READY=1"));
-	ck_assert(stage_is("a", "ready"));
-	kill(reeved, SIGTERM);
-	ck_assert(hear(fd, "STOPPING=1"));
-	ck_assert_int_eq(stage_wait(reeved), 0);
-	ck_assert_ptr_null(strstr(stage_read("state/service/a/seen"),
-	    "NOTIFY_SOCKET"));
-	close(fd);
-}
-END_TEST
-
 static Suite *
 reeved_suite(void)
 {
@@ -690,7 +620,6 @@ reeved_suite(void)
 	tcase_add_test(tc, hangup_looks_anew);
 	tcase_add_test(tc, a_run_that_cannot_run_is_111);
 	tcase_add_test(tc, children_inherit_nothing);
-	tcase_add_loop_test(tc, systemd_is_told, 0, 2);
 	suite_add_tcase(suite, tc);
 	suite_add_tcase(suite, runit_case());
 	suite_add_tcase(suite, needs_case());
@@ -698,6 +627,7 @@ reeved_suite(void)
 	suite_add_tcase(suite, log_case());
 	suite_add_tcase(suite, wait_case());
 	suite_add_tcase(suite, hostile_case());
+	suite_add_tcase(suite, system_case());
 	return suite;
 }
 
