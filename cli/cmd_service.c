@@ -37,23 +37,18 @@ has_restarted(const struct service_status *s, const struct wait *w)
 	return s->pid != 0 && s->pid != w->old_pid;
 }
 
-/* A role that says when it is ready is waited for; one that stands by for
- * another host's lease will not say so, and that is no failure. */
+/* Readiness is waited for a little: one that has it later is no failure. */
 static bool
 await_ready(struct cli *cli, const char *name)
 {
 	struct service_status	s;
 	int64_t			deadline = clock_ms() + READY_MS;
-	char			*fd = config_path(&cli->config,
-				    "service/%s/notification-fd", name);
-	bool			 ready = true;
+	bool			ready;
 
-	if (fd != NULL && access(fd, F_OK) == 0)
-		while ((ready = service_status(&cli->config, name, &s, NULL)
-		    == 0 && (s.starts < 0 || strcmp(s.state, "ready") == 0))
-		    == false && clock_ms() < deadline)
-			usleep(10000);
-	free(fd);
+	while (!(ready = service_status(&cli->config, name, &s, NULL) == 0 &&
+	    service_is_ready(&cli->config, name, &s)) &&
+	    clock_ms() < deadline)
+		usleep(10000);
 	return ready;
 }
 
@@ -83,8 +78,9 @@ command(struct cli *cli, char **names, int n, const char *bytes,
 		    !done(&s, &w)) {
 			if (clock_ms() > deadline) {
 				error_set(&e, EX_TEMPFAIL, "%s is not %s "
-				    "after %d s", names[i], said,
-				    WAIT_MS / 1000);
+				    "after %d s%s%s", names[i], said,
+				    WAIT_MS / 1000, s.reason[0] == '\0' ? "" :
+				    ": ", s.reason);
 				return cli_fail(&e);
 			}
 			usleep(10000);

@@ -13,8 +13,14 @@
 #include "files.h"
 #include "services.h"
 
-#define STATUS_SIZE	20
-#define TAI_OFFSET	4611686018427387914ULL
+/* supervise/status of runsv and of s6-supervise, which counts leap seconds. */
+#define RUNIT_SIZE	20
+#define S6_SIZE		35
+#define S6_SIZE_NEWER	43
+#define TAI_EPOCH_RUNIT	4611686018427387914ULL
+#define TAI_EPOCH_S6	(TAI_EPOCH_RUNIT + 27)
+
+enum { S6_FINISHES = 2, S6_WANTS_UP = 4, S6_READY = 8 };
 
 static int
 by_name(const void *a, const void *b)
@@ -44,26 +50,62 @@ services_list(const struct config *c, struct strlist *out, struct error *e)
 	return 0;
 }
 
-/* runit's 20 bytes: when, pid, paused, want, term, state. */
-static void
-read_runit(const char *path, struct service_status *s)
+static int64_t
+tai64_ms(const unsigned char b[8], uint64_t epoch)
 {
-	unsigned char	b[STATUS_SIZE];
-	int		fd = open(path, O_RDONLY | O_CLOEXEC), i;
 	uint64_t	t = 0;
+	int		i;
+
+	for (i = 0; i < 8; i++)
+		t = t << 8 | b[i];
+	return (int64_t)(t - epoch) * 1000;
+}
+
+static void
+set_state(struct service_status *s, bool wanted, const char *state)
+{
+	snprintf(s->want, sizeof(s->want), "%s", wanted ? "up" : "down");
+	snprintf(s->state, sizeof(s->state), "%s", state);
+}
+
+/* When, pid, paused, want, term, state; reeved writes the same. */
+static void
+read_runit(const unsigned char b[RUNIT_SIZE], struct service_status *s)
+{
+	s->since_ms = tai64_ms(b, TAI_EPOCH_RUNIT);
+	s->pid = b[12] | b[13] << 8 | b[14] << 16 | (long)b[15] << 24;
+	set_state(s, b[17] == 'u', b[19] == 1 ? "up" : b[19] == 2 ?
+	    "finish" : "down");
+}
+
+/* When, when ready, pid, in newer ones its group, how it ended, flags. */
+static void
+read_s6(const unsigned char *b, size_t size, struct service_status *s)
+{
+	unsigned char	flags = b[size - 1];
+
+	s->since_ms = tai64_ms(b, TAI_EPOCH_S6);
+	s->pid = b[31] | b[30] << 8 | b[29] << 16 | (long)b[28] << 24;
+	s->says_ready = true;
+	set_state(s, flags & S6_WANTS_UP, s->pid == 0 ? "down" :
+	    flags & S6_FINISHES ? "finish" : flags & S6_READY ? "ready" :
+	    "up");
+}
+
+static void
+read_status(const char *path, struct service_status *s)
+{
+	unsigned char	b[S6_SIZE_NEWER + 1];
+	int		fd = open(path, O_RDONLY | O_CLOEXEC);
+	ssize_t		n;
 
 	if (fd == -1)
 		return;
-	if (read(fd, b, sizeof(b)) == (ssize_t)sizeof(b)) {
-		for (i = 0; i < 8; i++)
-			t = t << 8 | b[i];
-		s->since_ms = (int64_t)(t - TAI_OFFSET) * 1000;
-		s->pid = b[12] | b[13] << 8 | b[14] << 16 | (long)b[15] << 24;
-		snprintf(s->want, sizeof(s->want), "%s",
-		    b[17] == 'u' ? "up" : "down");
-		snprintf(s->state, sizeof(s->state), "%s",
-		    b[19] == 1 ? "up" : b[19] == 2 ? "finish" : "down");
-	}
+	n = read(fd, b, sizeof(b));
+	if (n == RUNIT_SIZE)
+		read_runit(b, s);
+	else if (n == S6_SIZE || n == S6_SIZE_NEWER)
+		read_s6(b, (size_t)n, s);
 	close(fd);
 }
 
@@ -96,6 +138,7 @@ read_reeve(const char *path, struct service_status *s)
 	if (access(path, R_OK) == -1 ||
 	    (text = file_read(path, 4096, NULL, NULL)) == NULL)
 		return;
+	s->says_ready = true;
 	for (line = strtok_r(text, "\n", &save); line != NULL;
 	    line = strtok_r(NULL, "\n", &save))
 		if ((eq = strchr(line, '=')) != NULL) {
@@ -110,40 +153,36 @@ service_status(const struct config *c, const char *name,
     struct service_status *s, struct error *e)
 {
 	char		*dir = config_path(c, "service/%s", name);
-	char		*ok = config_path(c, "service/%s/supervise/ok", name);
-	char		*runit = config_path(c, "service/%s/supervise/status",
-			    name);
+	char		*control = config_path(c,
+			    "service/%s/supervise/control", name);
+	char		*status = config_path(c,
+			    "service/%s/supervise/status", name);
 	char		*reeve = config_path(c, "service/%s/supervise/reeve",
 			    name);
-	struct stat	 st, st_runit, st_reeve;
+	struct stat	 st;
 	int		 fd, r = 0;
 
 	memset(s, 0, sizeof(*s));
 	s->starts = -1;
-	snprintf(s->state, sizeof(s->state), "down");
-	if (dir == NULL || ok == NULL || runit == NULL || reeve == NULL)
+	set_state(s, false, "down");
+	if (dir == NULL || control == NULL || status == NULL || reeve == NULL)
 		r = error_errno(e, EX_OSERR, "%s", name);
 	else if (strchr(name, '/') != NULL || stat(dir, &st) == -1)
 		r = error_set(e, EX_NOINPUT, "there is no service \"%s\" in "
 		    "%s/service", name, c->state);
-	else {
-		if ((fd = open(ok, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) != -1) {
-			s->supervised = true;
-			close(fd);
-		}
-		read_runit(runit, s);
-		/* Left behind by reeved, under another supervisor it is old. */
-		if (stat(reeve, &st_reeve) == 0 && stat(runit, &st_runit) ==
-		    0 && st_reeve.st_mtime + 1 >= st_runit.st_mtime)
+	else if ((fd = open(control, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) !=
+	    -1) {
+		/* Whoever reads it is the supervisor. */
+		close(fd);
+		s->supervised = true;
+		read_status(status, s);
+		/* Left behind by reeved, under another one it is old. */
+		if (reeved_pid(c) != 0)
 			read_reeve(reeve, s);
-		if (!s->supervised) {
-			s->pid = 0;
-			snprintf(s->state, sizeof(s->state), "down");
-		}
 	}
 	free(reeve);
-	free(runit);
-	free(ok);
+	free(status);
+	free(control);
 	free(dir);
 	return r;
 }
@@ -157,7 +196,7 @@ service_is_ready(const struct config *c, const char *name,
 
 	if (!s->supervised || strcmp(s->state, "up") != 0)
 		return s->supervised && strcmp(s->state, "ready") == 0;
-	if (s->starts == -1)
+	if (!s->says_ready)
 		return true;
 	fd = config_path(c, "service/%s/notification-fd", name);
 	ready = fd != NULL && access(fd, F_OK) == -1;

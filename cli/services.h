@@ -13,7 +13,8 @@
  * supervises, reeved, runsv or s6.
  */
 struct service_status {
-	bool	 supervised;	/* somebody holds supervise/ok */
+	bool	 supervised;	/* somebody reads supervise/control */
+	bool	 says_ready;	/* and tells up from ready */
 	char	 state[16];	/* down, wait, up, ready, finish, backoff */
 	char	 want[16];	/* up, down, once */
 	long	 pid;		/* 0: none */

@@ -194,6 +194,70 @@ START_TEST(under_runsv_up_is_ready)
 }
 END_TEST
 
+/* s6 says more, in a format of its own. */
+START_TEST(under_s6_it_is_waited_for)
+{
+	if (!stage_have("s6-supervise")) {
+		fprintf(stderr, "no s6-supervise: skipped\n");
+		return;
+	}
+	gated("a");
+	stage_service("b", SLEEP);
+	stage_run(out, sizeof(out), "for s in a b; do setsid s6-supervise "
+	    "%s/$s >/dev/null 2>&1 & done", stage_path("state/service"));
+	AWAIT(waits("--ready b --timeout 1s") == EX_OK);
+	ck_assert_int_eq(waits("--timeout 1s"), EX_TEMPFAIL);
+	ck_assert_ptr_nonnull(strstr(out, ": a (up)\n"));
+	starts_to_wait("--timeout 1h");
+	stage_file("state/service/a/gate", "\n");
+	AWAIT(returned("0\n"));
+	stage_run(out, sizeof(out), "s6-svc -d %s",
+	    stage_path("state/service/a"));
+	AWAIT(waits("--ready a --timeout 1s") == EX_TEMPFAIL &&
+	    strstr(out, ": a (down)\n") != NULL);
+}
+END_TEST
+
+/* Why it did not start. */
+START_TEST(start_says_what_is_needed)
+{
+	stage_service("a", SLEEP);
+	stage_file("state/service/a/needs", "b\n");
+	stage_service("b", SLEEP);
+	stage_file("state/service/b/down", "");
+	stage_reeved();
+	AWAIT(stage_is("a", "wait"));
+	ck_assert_int_eq(stage_run(out, sizeof(out), "%s start --state %s "
+	    "a 2>&1", reeve(), stage_path("state")), EX_TEMPFAIL);
+	ck_assert_ptr_nonnull(strstr(out, "a is not started after 15 s: "
+	    "needs b\n"));
+	ck_assert_int_eq(stage_run(out, sizeof(out), "%s start --state %s "
+	    "b a 2>&1", reeve(), stage_path("state")), EX_OK);
+}
+END_TEST
+
+/* What reeved left behind says nothing under another supervisor. */
+START_TEST(what_reeved_left_behind_is_old)
+{
+	pid_t	reeved;
+
+	if (!stage_have("runsv")) {
+		fprintf(stderr, "no runsv: skipped\n");
+		return;
+	}
+	gated("a");
+	stage_file("state/service/a/down", "");
+	reeved = stage_reeved();
+	AWAIT(stage_is("a", "down"));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+	ck_assert_int_eq(unlink(stage_path("state/service/a/down")), 0);
+	stage_run(out, sizeof(out), "setsid runsv %s >/dev/null 2>&1 &",
+	    stage_path("state/service/a"));
+	ck_assert_int_eq(waits("--ready a --timeout 1m"), EX_OK);
+}
+END_TEST
+
 TCase *
 wait_case(void)
 {
@@ -208,5 +272,8 @@ wait_case(void)
 	tcase_add_test(tc, follows_what_comes_and_goes);
 	tcase_add_test(tc, waiting_is_idle);
 	tcase_add_test(tc, under_runsv_up_is_ready);
+	tcase_add_test(tc, under_s6_it_is_waited_for);
+	tcase_add_test(tc, start_says_what_is_needed);
+	tcase_add_test(tc, what_reeved_left_behind_is_old);
 	return tc;
 }
