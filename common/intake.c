@@ -56,7 +56,7 @@ answer(struct held *h, const char *what)
 static void
 held_free(struct held *h)
 {
-	natsMsg_Destroy(h->msg);
+	bus_msg_free(h->msg);
 	free(h);
 }
 
@@ -168,11 +168,11 @@ on_delivery(void *arg, natsMsg *m, const struct js_delivery *d)
 	note_delivery(in, d);
 	if (was_done(in, d)) {
 		answer_to(in, m, "+ACK");
-		natsMsg_Destroy(m);
+		bus_msg_free(m);
 	} else if (h == NULL)
 		take_in(in, m, d);
 	else {
-		natsMsg_Destroy(h->msg);
+		bus_msg_free(h->msg);
 		h->msg = m;
 		h->deliveries = d->deliveries;
 		h->touched_ms = clock_ms();

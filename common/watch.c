@@ -337,7 +337,7 @@ on_message(void *arg, natsMsg *m)
 		heartbeat(w, m);
 	else if (bus_status(m) != 0)
 		w->doubt = true;
-	natsMsg_Destroy(m);
+	bus_msg_free(m);
 }
 
 int

@@ -314,7 +314,7 @@ on_reader_health(void *arg, natsMsg *m)
 	struct fanout	*f = arg;
 
 	headroom_hear(&f->headroom, m);
-	natsMsg_Destroy(m);
+	bus_msg_free(m);
 }
 
 static void

@@ -87,7 +87,7 @@ on_health(void *arg, natsMsg *m)
 			k->workers[i].heard_ms = clock_ms();
 		}
 	cJSON_Delete(o);
-	natsMsg_Destroy(m);
+	bus_msg_free(m);
 }
 
 static bool

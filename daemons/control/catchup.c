@@ -72,7 +72,7 @@ on_message(void *arg, natsMsg *m, const struct js_delivery *d)
 	if (d->stream_seq >= k->w->fence_seq || d->pending == 0)
 		k->reached = true;
 	if (d->stream_seq > k->w->fence_seq) {
-		natsMsg_Destroy(m);
+		bus_msg_free(m);
 		return;
 	}
 	if ((f = calloc(1, sizeof(*f))) == NULL)
@@ -243,7 +243,7 @@ copy_queue(struct copying *k, struct error *e)
 	    headroom_allows(&k->c->headroom, k->w->owner)) {
 		STAILQ_REMOVE_HEAD(&k->queue, entry);
 		r = copy_one(k, f, e);
-		natsMsg_Destroy(f->msg);
+		bus_msg_free(f->msg);
 		free(f);
 	}
 	return r;
@@ -263,7 +263,7 @@ settle(struct copying *k)
 			bus_turn(k->c->bus, NULL, 0, TURN_MS);
 	while ((f = STAILQ_FIRST(&k->queue)) != NULL) {
 		STAILQ_REMOVE_HEAD(&k->queue, entry);
-		natsMsg_Destroy(f->msg);
+		bus_msg_free(f->msg);
 		free(f);
 	}
 }

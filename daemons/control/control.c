@@ -124,7 +124,7 @@ refuse_queued(struct responder *rs)
 	while ((q = next_request(rs)) != NULL) {
 		if (is_bound(q->msg))
 			answer(rs, q->msg, NULL, &e);
-		natsMsg_Destroy(q->msg);
+		bus_msg_free(q->msg);
 		free(q);
 	}
 }
@@ -137,12 +137,12 @@ on_request(void *arg, natsMsg *m)
 
 	if (natsMsg_GetDataLength(m) > REQUEST_MAX) {
 		refuse_large(rs, m);
-		natsMsg_Destroy(m);
+		bus_msg_free(m);
 		return;
 	}
 	if (rs->n_queued >= QUEUE_MAX || (q = calloc(1, sizeof(*q))) == NULL) {
 		rs->overflow++;
-		natsMsg_Destroy(m);
+		bus_msg_free(m);
 		return;
 	}
 	q->msg = m;
@@ -350,7 +350,7 @@ serve_one(struct responder *rs)
 	q = next_request(rs);
 	if (clock_ms() - q->came_ms < STALE_MS)
 		serve(rs, q->msg);
-	natsMsg_Destroy(q->msg);
+	bus_msg_free(q->msg);
 	free(q);
 }
 
