@@ -11,6 +11,7 @@
 
 #include "clock.h"
 #include "cli.h"
+#include "log.h"
 #include "services.h"
 
 #define DEFAULT_MS	60000
@@ -172,8 +173,9 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 	size_t		 i;
 	int		 r;
 
-	(void)argc;
-	(void)argv;
+	for (i = 0; i < (size_t)argc; i++)
+		if (!strlist_add(&o->ready, argv[i]))
+			fatal_memory();
 	for (i = 0; i < o->ready.n; i++)
 		w.all = w.all || strcmp(o->ready.v[i], "all") == 0;
 	if (o->ready.n == 0)
@@ -198,9 +200,9 @@ static const struct opt opts[] = {
 	OPT_END };
 
 const struct command cmd_wait = {
-	.name = "wait", .args = "",
+	.name = "wait", .args = "[ROLE...]",
 	.summary = "wait until roles are ready",
 	.more = "Exits 0 when they are, 75 when they are not in time, 69 "
 	    "when one was given up.",
 	.opts = opts, .opts_size = sizeof(struct options),
-	.min_args = 0, .max_args = 0, .run = run };
+	.min_args = 0, .max_args = -1, .run = run };

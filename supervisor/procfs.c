@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,23 +41,29 @@ procfs_works_in(pid_t pid, dev_t dev, ino_t ino)
 	return stat(path, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }
 
+static unsigned long long
+mask(const char *status, const char *name)
+{
+	const char	*p = strstr(status, name);
+
+	return p == NULL ? 0 : strtoull(p + strlen(name), NULL, 16);
+}
+
+/* All signals are blocked for a moment by libraries, and by shells at a
+ * fork; that is no sign of waiting for this one. */
 bool
 procfs_expects(pid_t pid, int sig)
 {
-	static const char *const	masks[] = { "\nSigBlk:\t",
-		"\nSigCgt:\t" };
-	char				path[40], buf[4096];
-	const char			*p;
-	size_t				i;
+	char			path[40], buf[4096];
+	unsigned long long	blocked, wanted = 1ULL << (sig - 1);
 
 	snprintf(path, sizeof(path), "/proc/%d/status", (int)pid);
 	if (smallfile_read(AT_FDCWD, path, buf, sizeof(buf)) == -1)
 		return false;
-	for (i = 0; i < sizeof(masks) / sizeof(masks[0]); i++)
-		if ((p = strstr(buf, masks[i])) != NULL &&
-		    strtoull(p + strlen(masks[i]), NULL, 16) >> (sig - 1) & 1)
-			return true;
-	return false;
+	blocked = mask(buf, "\nSigBlk:\t");
+	if (blocked & 1ULL << (SIGSEGV - 1))
+		blocked = 0;
+	return ((blocked | mask(buf, "\nSigCgt:\t")) & wanted) != 0;
 }
 
 int

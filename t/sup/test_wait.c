@@ -133,7 +133,7 @@ START_TEST(what_cannot_be_waited_for)
 	stage_service("a", SLEEP);
 	ck_assert_int_eq(waits("--ready nobody --timeout 1h"), EX_NOINPUT);
 	ck_assert_int_eq(waits("--ready a --timeout soon"), EX_USAGE);
-	ck_assert_int_eq(waits("a"), EX_USAGE);
+	ck_assert_int_eq(waits("nobody"), EX_NOINPUT);
 	ck_assert_int_eq(waits("--ready a --timeout 1s"), EX_TEMPFAIL);
 	ck_assert_ptr_nonnull(strstr(out, ": a (not supervised)\n"));
 }
