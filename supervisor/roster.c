@@ -337,6 +337,17 @@ end_orphans(struct roster *r)
 			end_orphaned_log(sv->log, now_ms + ORPHAN_LOG_MS);
 }
 
+/* One that waits, whose needs may read otherwise now. */
+static void
+reconsider(struct service *sv)
+{
+	const char	*unmet = sv->unmet;
+
+	service_event(sv, EV_START, roster_now_ms());
+	if (sv->state == STATE_WAIT && sv->unmet != unmet)
+		publish(sv);
+}
+
 /* From here on others see that it is supervised, and can give commands. */
 static void
 begin(struct service *sv)
@@ -394,8 +405,7 @@ roster_scan(struct roster *r)
 		} else if (!sv->seen && !sv->gone) {
 			lose(sv);
 		} else if (sv->state == STATE_WAIT) {
-			/* Its needs may read otherwise now. */
-			service_event(sv, EV_START, roster_now_ms());
+			reconsider(sv);
 		}
 	}
 }
@@ -502,7 +512,7 @@ roster_release(struct roster *r)
 			if (sv->state != STATE_WAIT)
 				continue;
 			if ((unmet = needs_unmet(sv)) == NULL) {
-				service_event(sv, EV_START, roster_now_ms());
+				reconsider(sv);
 			} else if (unmet != sv->unmet) {
 				sv->unmet = unmet;
 				publish(sv);

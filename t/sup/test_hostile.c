@@ -242,10 +242,12 @@ churn(unsigned i)
 		    stage_path("state/service/y"));
 		break;
 	default:
-		/* changes what it is */
+		/* changes what it is; not in place, as it may be about to
+		 * be executed */
+		stage_file("pool/next/run", i % 8 == 3 ?
+		    "#!/bin/sh\nexit 1\n" : "#!/bin/sh\n" SLEEP);
 		snprintf(new, sizeof(new), "pool/%u/run", i % 5);
-		stage_file(new, i % 8 == 3 ? "#!/bin/sh\nexit 1\n" :
-		    "#!/bin/sh\n" SLEEP);
+		stage_move("pool/next/run", new);
 		break;
 	}
 }

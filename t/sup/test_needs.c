@@ -144,6 +144,32 @@ START_TEST(waits_for_one_that_is_not_there_yet)
 }
 END_TEST
 
+/* What is read anew is what counts, and what is said. */
+START_TEST(needs_that_change)
+{
+	pid_t	reeved;
+
+	stage_service("a", SLEEP);
+	needs("a", "x\n");
+	stage_service("b", SLEEP);
+	stage_file("state/service/b/down", "");
+	reeved = stage_reeved();
+	AWAIT(has_reason("a", "needs x"));
+	needs("a", "y\n");
+	kill(reeved, SIGHUP);
+	AWAIT(has_reason("a", "needs y"));
+	/* met by what was read last, not by what is there now */
+	needs("a", "b\n");
+	kill(reeved, SIGHUP);
+	AWAIT(has_reason("a", "needs b"));
+	needs("a", "z\n");
+	stage_control("b", "u");
+	AWAIT(has_reason("a", "needs z"));
+	ck_assert(stage_is("a", "wait"));
+	ck_assert_int_eq(stage_number("a", "starts"), 0);
+}
+END_TEST
+
 START_TEST(one_that_is_down_is_not_pulled_up)
 {
 	stage_service("a", SLEEP);
@@ -285,6 +311,7 @@ needs_case(void)
 	tcase_add_test(tc, waits_until_its_needs_are_ready);
 	tcase_add_test(tc, orders_start_and_stop);
 	tcase_add_test(tc, waits_for_one_that_is_not_there_yet);
+	tcase_add_test(tc, needs_that_change);
 	tcase_add_test(tc, one_that_is_down_is_not_pulled_up);
 	tcase_add_test(tc, a_circle_is_not_started);
 	tcase_add_test(tc, a_circle_stops);
