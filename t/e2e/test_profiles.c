@@ -443,6 +443,9 @@ START_TEST(credential_of_another_space)
 	ck_assert_int_eq(e.code, EX_NOPERM);
 	snprintf(path, sizeof(path), "%s/creds/fanout-0.creds", sp->state);
 	OK(creds_save(&c, path, &e), e);
+	/* alone: without the lease that it needs */
+	snprintf(path, sizeof(path), "%s/service/fanout/needs", sp->state);
+	ck_assert_int_eq(unlink(path), 0);
 	role_control(sp, "fanout", "o");
 	AWAIT(logged(sp, "role=fanout shard=0 msg=\"exit\" code=77"));
 	ck_assert(!logged(sp, "role=fanout shard=0 msg=\"bound\""));
