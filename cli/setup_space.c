@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 
 /* What `reeve init` makes on the broker. */
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -278,7 +279,7 @@ start_broker(struct setup *s, struct error *e)
 	char	*server = setup_nats_server(e);
 	char	*conf = config_path(s->config, "broker/nats.conf");
 	char	*log = config_path(s->config, "broker/setup.log");
-	pid_t	 pid = -1;
+	pid_t	 pid = -1, self = getpid();
 	int	 fd;
 
 	if (server == NULL)
@@ -288,6 +289,10 @@ start_broker(struct setup *s, struct error *e)
 		goto out;
 	}
 	if (pid == 0) {
+		/* Killed, we must not leave it behind: it holds the store. */
+		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
+		if (getppid() != self)
+			_exit(EX_UNAVAILABLE);
 		fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
 		if (fd != -1) {
 			dup2(fd, STDOUT_FILENO);
