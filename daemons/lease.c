@@ -4,9 +4,14 @@
  * reeve-lease: holds lease.<shard> for this host, so that at most one host
  * works on a shard (design, "Single flight per shard"; wire, DeliveryLease).
  */
+#include <sys/file.h>
+
+#include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cjson/cJSON.h>
 #include <sodium.h>
@@ -354,6 +359,43 @@ step(struct role *r, struct error *e)
 	return 0;
 }
 
+/* Does no process have this role here?  It would hold the lock. */
+static bool
+is_absent(const struct role *r, const char *name)
+{
+	char	*path = config_path(&r->config, "lock/%s-%u", name, r->shard);
+	bool	 absent = false;
+	int	 fd;
+
+	if (path == NULL)
+		return false;
+	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+		absent = errno == ENOENT;
+	else {
+		absent = flock(fd, LOCK_SH | LOCK_NB) == 0;
+		close(fd);
+	}
+	free(path);
+	return absent;
+}
+
+/* Each worker's last word is that it does not work, or it is no more.  One
+ * that is silent may be stopped, and has the right to work when it goes on. */
+static bool
+all_paused(const struct role *r)
+{
+	const struct keeper	*k = r->own;
+	size_t			 i;
+
+	for (i = 0; i < N_WORKERS; i++)
+		if ((k->workers[i].heard_ms == 0 ||
+		    strcmp(k->workers[i].state,
+		    role_state_names[ROLE_BOUND]) == 0) &&
+		    !is_absent(r, worker_roles[i]))
+			return false;
+	return true;
+}
+
 /* --- releasing ----------------------------------------------------------------------- */
 
 /*
@@ -384,9 +426,9 @@ release(struct role *r)
 		return;
 	}
 	deadline = clock_ms() + RELEASE_WAIT_MS;
-	while (any_bound(k) && clock_ms() < deadline && bus_alive(r->bus))
+	while (!all_paused(r) && clock_ms() < deadline && bus_alive(r->bus))
 		bus_turn(r->bus, NULL, 0, 20);
-	if (any_bound(k)) {
+	if (!all_paused(r)) {
 		log_warn("lease left to expire", "why=%s",
 		    log_str("a worker did not pause"));
 		return;

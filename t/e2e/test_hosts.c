@@ -364,6 +364,49 @@ START_TEST(orderly_stop_hands_over_at_once)
 }
 END_TEST
 
+/* The keeper of a host whose supervisor does nothing is told to stop, and two
+ * of its workers: the reader was sent sig long enough ago to be silent. */
+static void
+stop_without_reader(int sig)
+{
+	pid_t	reader;
+
+	load_start();
+	reader = role_pid(a, "reader");
+	ck_assert(kill(a->reeved, SIGSTOP) == 0 && kill(reader, sig) == 0);
+	AWAIT(pump() && !lease_ready(sp));
+	memset(&lease_log, 0, sizeof(lease_log));
+	ck_assert(kill(role_pid(a, "fanout"), SIGTERM) == 0);
+	ck_assert(kill(role_pid(a, "control"), SIGTERM) == 0);
+	ck_assert(kill(role_pid(a, "lease"), SIGTERM) == 0);
+	AWAIT(pump() && works(b));
+	ck_assert_uint_ge(lease_log.releasing, 1);
+	AWAIT(pump() && (logged(a, "lease left to expire") ||
+	    logged(a, "lease released")));
+	kill(reader, SIGCONT);
+	load_for(500);
+	check_single_flight();
+	ck_assert(held_by(b));
+	ck_assert(kill(a->reeved, SIGCONT) == 0);
+	load_check();
+}
+
+START_TEST(silent_worker_keeps_the_lease)
+{
+	stop_without_reader(SIGSTOP);
+	ck_assert_uint_eq(lease_log.deletes, 0);
+	ck_assert(logged(a, "lease left to expire"));
+}
+END_TEST
+
+START_TEST(dead_worker_does_not_keep_the_lease)
+{
+	stop_without_reader(SIGKILL);
+	ck_assert_uint_eq(lease_log.deletes, 1);
+	ck_assert(!logged(a, "lease left to expire"));
+}
+END_TEST
+
 START_TEST(crash_hands_over_after_the_ttl)
 {
 	int64_t	start;
@@ -739,6 +782,8 @@ main(void)
 
 	tcase_add_test(tc, only_one_works);
 	tcase_add_test(tc, orderly_stop_hands_over_at_once);
+	tcase_add_test(tc, silent_worker_keeps_the_lease);
+	tcase_add_test(tc, dead_worker_does_not_keep_the_lease);
 	tcase_add_test(tc, crash_hands_over_after_the_ttl);
 	tcase_add_test(tc, stopped_keeper_loses_the_shard);
 	tcase_add_test(tc, stopped_worker_pull_is_waited_for);
