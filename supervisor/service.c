@@ -16,7 +16,7 @@ typedef void action(struct service *, enum service_event, int64_t);
 static action	none, start, leave_run, leave_finish, ready, overdue, restart;
 static action	gone_idle, gone_run, stop_idle, stop_run;
 static action	hurry_idle, hurry_run, up_idle, up_run, down_idle, down_run;
-static action	once_idle, once_run, exit_idle, exit_run, term, kill_all;
+static action	once_idle, once_run, once_finish, exit_idle, exit_run, term, kill_all;
 static action	pause_run, cont_run, send;
 
 /*
@@ -45,7 +45,7 @@ static action *const table[EV_MAX][STATE_MAX] = {
 	[EV_CTL_DOWN]	= { down_idle,	down_idle,	down_run,
 				down_run,	down_idle,	down_idle },
 	[EV_CTL_ONCE]	= { once_idle,	once_idle,	once_run,
-				once_run,	once_run,	once_idle },
+				once_run,	once_finish,	once_idle },
 	[EV_CTL_EXIT]	= { exit_idle,	exit_idle,	exit_run,
 				exit_run,	exit_idle,	exit_idle },
 	[EV_CTL_TERM]	= { none,	none,		term,
@@ -154,6 +154,7 @@ static void
 enter_running(struct service *sv, enum service_state state, pid_t pid)
 {
 	sv->pid = pid;
+	sv->paused = false;
 	set_state(sv, state);
 	sv->ops->record(sv);
 	sv->ops->go(sv);
@@ -294,15 +295,13 @@ terminate(struct service *sv, int64_t now_ms, int64_t default_ms)
 	sv->ops->signal(sv, SIGTERM);
 }
 
-/* A process that is stopped acts on TERM only once it is continued. */
+/* A process that is stopped acts on TERM only once it is continued.  It
+ * stays "paused" for those who ask, as with runsv: until it is told to go on
+ * or another one runs. */
 static void
-wake(struct service *sv)
+wake(const struct service *sv)
 {
 	sv->ops->signal(sv, SIGCONT);
-	if (sv->paused) {
-		sv->paused = false;
-		sv->ops->publish(sv);
-	}
 }
 
 static void
@@ -345,7 +344,7 @@ leave_run(struct service *sv, enum service_event ev, int64_t now_ms)
 	    log_str(sv->name), (int)sv->pid, sv->last_exit, sv->last_signal,
 	    (long long)up_ms);
 	sv->asked = sv->got_term;
-	sv->got_term = sv->paused = false;
+	sv->got_term = false;
 	sv->pid = 0;
 	sv->deadline_ms = NEVER;
 	if (up_ms >= BACKOFF_RESET_MS)
@@ -549,6 +548,15 @@ once_run(struct service *sv, enum service_event ev, int64_t now_ms)
 	want_start(sv, WANT_ONCE);
 }
 
+/* As with runsv, once is once: this was it. */
+static void
+once_finish(struct service *sv, enum service_event ev, int64_t now_ms)
+{
+	(void)ev;
+	(void)now_ms;
+	want_start(sv, WANT_DOWN);
+}
+
 static void
 term(struct service *sv, enum service_event ev, int64_t now_ms)
 {
@@ -580,6 +588,10 @@ cont_run(struct service *sv, enum service_event ev, int64_t now_ms)
 	(void)ev;
 	(void)now_ms;
 	wake(sv);
+	if (sv->paused) {
+		sv->paused = false;
+		sv->ops->publish(sv);
+	}
 }
 
 static void

@@ -239,7 +239,7 @@ static const struct {
 		"ready,down,term: TERM CONT", "finish,down:", "down,down:" } },
 	[EV_CTL_ONCE] = { "o", {
 		"up,once: run go", "up,once: run go", "up,once:",
-		"ready,once:", "finish,once:", "up,once: run go" } },
+		"ready,once:", "finish,down:", "up,once: run go" } },
 	[EV_CTL_EXIT] = { "x", {
 		"down,down,leaving:", "down,down,leaving:",
 		"up,down,term,leaving: TERM CONT",
@@ -706,7 +706,7 @@ START_TEST(once_is_once)
 	service_event(&sv, EV_EXIT, NOW);
 	ck_assert_str_eq(told(&sv), "down,down: run go");
 
-	/* asked for during finish, it is one more time */
+	/* asked for during finish, it is not one more time */
 	finish_there = true;
 	place(&sv, STATE_UP);
 	sv.want = WANT_ONCE;
@@ -714,8 +714,8 @@ START_TEST(once_is_once)
 	ck_assert_int_eq(sv.want, WANT_DOWN);
 	service_event(&sv, EV_CTL_ONCE, NOW);
 	service_event(&sv, EV_EXIT, NOW);
-	ck_assert_int_eq(sv.state, STATE_UP);
-	ck_assert_int_eq(sv.want, WANT_ONCE);
+	ck_assert_int_eq(sv.state, STATE_DOWN);
+	ck_assert_int_eq(sv.want, WANT_DOWN);
 }
 END_TEST
 
@@ -813,11 +813,13 @@ START_TEST(pause_and_continue)
 	ck_assert(sv.paused);
 	service_event(&sv, EV_CTL_CONT, NOW);
 	ck_assert(!sv.paused);
+	/* as runsv: until it is told to go on, or another one runs */
 	service_event(&sv, EV_CTL_PAUSE, NOW);
 	service_event(&sv, EV_CTL_DOWN, NOW);
-	ck_assert(!sv.paused);
-	service_event(&sv, EV_CTL_PAUSE, NOW);
+	ck_assert(sv.paused);
 	service_event(&sv, EV_EXIT, NOW);
+	ck_assert(sv.paused);
+	service_event(&sv, EV_CTL_UP, NOW);
 	ck_assert(!sv.paused);
 }
 END_TEST
