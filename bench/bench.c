@@ -119,6 +119,9 @@ bench_fanout(struct bench *b, unsigned members, struct error *e)
 	printf("bench fanout members=%u payload=%u messages=%u "
 	    "copies_per_s=%.0f ceiling_per_s=%.0f ratio=%.2f\n", members,
 	    CROWD_TEXT, b->messages, r.copies_per_s, r.ceiling_per_s, ratio);
+	printf("bench cost members=%u broker_us=%.1f fanout_us=%.1f "
+	    "reader_us=%.1f\n", members, r.cost.broker_us,
+	    r.cost.fanout_us, r.cost.reader_us);
 	if (members == 100 && ratio < RATIO_LEAST)
 		miss(b, "fanout members=%u ratio=%.2f least=%.2f", members,
 		    ratio, RATIO_LEAST);

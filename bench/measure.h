@@ -2,6 +2,7 @@
 #ifndef REEVE_BENCH_MEASURE_H
 #define REEVE_BENCH_MEASURE_H
 
+#include "cost.h"
 #include "crowd.h"
 
 /*
@@ -15,7 +16,8 @@
 #define ROUNDS_MAX	16
 
 struct fanout_result {
-	double	copies_per_s, ceiling_per_s;
+	double		copies_per_s, ceiling_per_s;
+	struct cost	cost;		/* of the last run, a copy */
 };
 
 int	measure_fanout(struct stage *, const struct crowd *, unsigned members,

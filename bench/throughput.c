@@ -27,8 +27,9 @@ empty(struct stage *s, struct error *e)
 /* Said while nobody copies; what is measured begins with fan-out. */
 static int
 space_run(struct stage *s, const struct crowd *c, unsigned members,
-    unsigned messages, double *per_s, struct error *e)
+    unsigned messages, double *per_s, struct cost *cost, struct error *e)
 {
+	uint64_t	copies = (uint64_t)members * messages;
 	char		prefix[SUBJECT_MAX], dlv[STREAM_MAX];
 	struct gauge	g;
 
@@ -37,9 +38,14 @@ space_run(struct stage *s, const struct crowd *c, unsigned members,
 	if (stage_role(s, "stop", "fanout", e) == -1 ||
 	    gauge_init(&g, s->bus, dlv, e) == -1 ||
 	    crowd_post(c, s, prefix, members, messages, e) == -1 ||
+	    cost_begin(cost, s, e) == -1 ||
 	    stage_role(s, "start", "fanout", e) == -1 ||
-	    gauge_rate(&g, (uint64_t)members * messages, per_s, e) == -1)
+	    gauge_rate(&g, copies, per_s, e) == -1 ||
+	    cost_end(cost, s, e) == -1)
 		return -1;
+	cost->broker_us /= (double)copies;
+	cost->fanout_us /= (double)copies;
+	cost->reader_us /= (double)copies;
 	return empty(s, e);
 }
 
@@ -55,7 +61,8 @@ measure_fanout(struct stage *s, const struct crowd *c, unsigned members,
 		return -1;
 	for (i = 0; i < rounds; i++)
 		if (ceiling_run(s, c, members, messages, &ceiling[i], e) == -1
-		    || space_run(s, c, members, messages, &copies[i], e) == -1)
+		    || space_run(s, c, members, messages, &copies[i],
+		    &result->cost, e) == -1)
 			return -1;
 	result->copies_per_s = quantile(copies, rounds, 0.5);
 	result->ceiling_per_s = quantile(ceiling, rounds, 0.5);
