@@ -187,6 +187,7 @@ static int
 replay_letter(struct dead *d, const struct letter *l, struct error *e)
 {
 	char		 subject[SUBJECT_MAX], id[SUBJECT_MAX];
+	char		 old[SUBJECT_MAX - 64];
 	struct bus_pub	 p = { .subject = subject, .msg_id = id };
 	struct entry	 en;
 	const char	*data = NULL;
@@ -196,8 +197,9 @@ replay_letter(struct dead *d, const struct letter *l, struct error *e)
 		return -1;
 	p.data = data;
 	/* The old id would be swallowed as a duplicate. */
-	snprintf(id, sizeof(id), "%s:%s:%llu:replay:%llu", en.msg_id,
-	    l->owner, (unsigned long long)en.generation,
+	name_entry(old, sizeof(old), en.msg_id, l->owner, en.generation,
+	    members_shards(d->members));
+	snprintf(id, sizeof(id), "%s:replay:%llu", old,
 	    (unsigned long long)l->seq);
 	entry_free(&en);
 	if (subject_dinbox(subject, sizeof(subject), d->cli->config.space,

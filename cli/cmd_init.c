@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "files.h"
+#include "layout.h"
 #include "names.h"
 #include "services.h"
 #include "setup.h"
@@ -18,7 +19,7 @@
 struct init_opts {
 	const char	*space, *server, *listen, *import, *fanout_from;
 	const char	*config;
-	int64_t		 lease_ttl_ms, dedup_ms, replicas;
+	int64_t		 lease_ttl_ms, dedup_ms, replicas, shards;
 };
 
 #define O(m)	offsetof(struct init_opts, m)
@@ -38,6 +39,8 @@ static const struct opt opts[] = {
 	    "for which message ids are remembered (2h)" },
 	{ "replicas", OPT_NUMBER, O(replicas), "N",
 	    "of each stream, in a cluster (1)" },
+	{ "shards", OPT_NUMBER, O(shards), "N",
+	    "that a new space is cut into (1)" },
 	{ "fanout-from", OPT_STRING, O(fanout_from), "SEQ|first|new",
 	    "where a lost fanout durable begins anew" },
 	OPT_END };
@@ -80,6 +83,9 @@ settings_from(struct config *c, const struct init_opts *o, struct error *e)
 	    || strtoull(o->fanout_from, NULL, 10) == 0))
 		return error_set(e, EX_USAGE, "--fanout-from: expected a "
 		    "sequence, first or new, not \"%s\"", o->fanout_from);
+	if (o->shards > LAYOUT_SHARDS_MAX)
+		return error_set(e, EX_USAGE, "--shards: at most %d",
+		    LAYOUT_SHARDS_MAX);
 	if (set_string(&c->space, space, e) == -1)
 		return -1;
 	if (o->lease_ttl_ms != 0)
@@ -322,17 +328,18 @@ init_run(struct cli *cli, const struct init_opts *o, bool quiet,
 	memset(&s, 0, sizeof(s));
 	s.quiet = quiet;
 	s.fanout_from = o->fanout_from;
+	s.want_shards = o->shards;
 	r = settle_config(cli, &s, o, e);
 	if (r == 0)
 		r = setup_host(&s, e);
 	if (r == 0)
 		r = setup_trust(&s, o->import, e);
 	if (r == 0)
-		r = setup_creds(&s, e);
-	if (r == 0)
 		r = setup_broker(&s, e);
 	if (r == 0)
 		r = setup_space(&s, e);
+	if (r == 0)
+		r = setup_creds(&s, e);
 	if (r == 0)
 		r = setup_services(&s, e);
 	trust_wipe(&s.trust);

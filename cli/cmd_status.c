@@ -115,6 +115,16 @@ print_shards(const cJSON *report)
 	return table_print(&t);
 }
 
+static void
+print_change(const cJSON *report)
+{
+	if (json_get(report, "changingTo") != NULL)
+		printf("the shards are being changed to %.0f: nothing is "
+		    "delivered until `reeve reshard %.0f` has finished\n",
+		    number(report, "changingTo"),
+		    number(report, "changingTo"));
+}
+
 static int
 print_streams(const cJSON *report)
 {
@@ -162,6 +172,7 @@ print(const cJSON *report)
 	printf("\n");
 	if (print_shards(report) != EX_OK)
 		return EX_OSERR;
+	print_change(report);
 	printf("\n");
 	if (print_streams(report) != EX_OK)
 		return EX_OSERR;

@@ -45,14 +45,17 @@ agrees(const struct config *c, const char *file, struct error *e)
 static bool
 is_set_up(struct cli *cli)
 {
-	char	*run;
+	char	*one, *many;
 	bool	 there;
 
 	if (cli_load(cli, NULL) == -1)
 		return false;
-	run = config_path(&cli->config, "service/control/run");
-	there = run != NULL && access(run, F_OK) == 0;
-	free(run);
+	one = config_path(&cli->config, "service/control/run");
+	many = config_path(&cli->config, "service/control-0/run");
+	there = (one != NULL && access(one, F_OK) == 0) ||
+	    (many != NULL && access(many, F_OK) == 0);
+	free(many);
+	free(one);
 	return there;
 }
 

@@ -6,6 +6,7 @@
 #include "clock.h"
 #include "jetstream.h"
 #include "json.h"
+#include "layout.h"
 #include "log.h"
 #include "records.h"
 #include "report.h"
@@ -92,30 +93,48 @@ add_lease(cJSON *o, const struct lease *l, const struct host *host)
 		    (double)(clock_ms() - l->renewed_ms));
 }
 
+/* How the space is cut. */
 static int
-add_shards(struct cli *cli, struct bus *b, cJSON *report, struct error *e)
+read_layout(struct cli *cli, struct bus *b, struct layout *l, struct error *e)
 {
 	char			 stream[STREAM_MAX], subject[SUBJECT_MAX];
-	struct host		 host;
+	struct js_message	 m;
+	int			 found, r;
+
+	name_bucket_stream(stream, sizeof(stream), cli->config.space,
+	    BUCKET_MEMBERS);
+	name_bucket_key(subject, sizeof(subject), cli->config.space,
+	    BUCKET_MEMBERS, LAYOUT_KEY);
+	found = js_get(b, stream, JS_LAST_BY_SUBJECT, 0, subject, &m, e);
+	if (found != 1)
+		return found == -1 ? -1 : layout_read(l, NULL, 0, e);
+	r = layout_read(l, m.deleted ? NULL : m.data, m.len, e);
+	js_message_free(&m);
+	return r;
+}
+
+static int
+add_shard(struct cli *cli, struct bus *b, const struct host *host,
+    unsigned shard, cJSON *o, struct error *e)
+{
+	char			 stream[STREAM_MAX], subject[SUBJECT_MAX];
+	char			 key[32];
 	struct js_message	 m;
 	struct lease		 l;
-	cJSON			*o;
 	int			 found;
 
-	if (host_load(&host, &cli->config, e) == -1)
-		return -1;
 	name_bucket_stream(stream, sizeof(stream), cli->config.space,
 	    BUCKET_DELIVERY);
+	snprintf(key, sizeof(key), "lease.%u", shard);
 	name_bucket_key(subject, sizeof(subject), cli->config.space,
-	    BUCKET_DELIVERY, "lease.0");
-	o = add_object(add_array(report, "shards"));
-	cJSON_AddNumberToObject(o, "shard", 0);
+	    BUCKET_DELIVERY, key);
+	cJSON_AddNumberToObject(o, "shard", shard);
 	found = js_get(b, stream, JS_LAST_BY_SUBJECT, 0, subject, &m, e);
 	if (found == -1)
 		return -1;
 	if (found == 1) {
 		if (!m.deleted && lease_read(&l, m.data, m.len, e) == 0) {
-			add_lease(o, &l, &host);
+			add_lease(o, &l, host);
 			lease_free(&l);
 		}
 		js_message_free(&m);
@@ -123,24 +142,68 @@ add_shards(struct cli *cli, struct bus *b, cJSON *report, struct error *e)
 	return 0;
 }
 
-/* --- streams ------------------------------------------------------------------------ */
-
 static int
-add_unread(struct bus *b, const char *stream, const char *durable, cJSON *o)
+add_shards(struct cli *cli, struct bus *b, cJSON *report,
+    const struct layout *l, struct error *e)
 {
-	struct js_consumer	c;
-	struct error		e;
+	struct host	 host;
+	cJSON		*shards = add_array(report, "shards");
+	unsigned	 i;
 
-	if (js_consumer_info(b, stream, durable, &c, &e) == -1)
+	if (host_load(&host, &cli->config, e) == -1)
 		return -1;
-	cJSON_AddNumberToObject(o, "unread",
-	    (double)(c.n_pending + c.n_ack_pending));
-	js_consumer_free(&c);
+	if (l->next != 0)
+		cJSON_AddNumberToObject(report, "changingTo", l->next);
+	for (i = 0; i < l->shards; i++)
+		if (add_shard(cli, b, &host, i, add_object(shards), e) == -1)
+			return -1;
 	return 0;
 }
 
+/* --- streams ------------------------------------------------------------------------ */
+
+/* A durable's messages that are not read, nor done with; -1: it is not known. */
+static double
+unread_of(struct bus *b, const char *stream, const char *durable)
+{
+	struct js_consumer	c;
+	struct error		e;
+	double			n;
+
+	if (js_consumer_info(b, stream, durable, &c, &e) == -1)
+		return -1;
+	n = (double)(c.n_pending + c.n_ack_pending);
+	js_consumer_free(&c);
+	return n;
+}
+
+/* Each fan-out reads all of CHAT: the one that is furthest behind counts.
+ * What is in INBOX is one reader's or another's. */
+static void
+add_unread(struct bus *b, const char *stream, enum stream_kind kind,
+    unsigned shards, cJSON *o)
+{
+	char		name[64];
+	double		n, sum = 0, most = 0;
+	unsigned	i;
+
+	for (i = 0; i < shards; i++) {
+		if (kind == STREAM_CHAT)
+			space_fanout_name(name, sizeof(name), i, shards);
+		else
+			space_reader_name(name, sizeof(name), i, shards);
+		if ((n = unread_of(b, stream, name)) == -1)
+			return;
+		sum += n;
+		most = n > most ? n : most;
+	}
+	cJSON_AddNumberToObject(o, "unread", kind == STREAM_CHAT ? most :
+	    sum);
+}
+
 static int
-add_streams(struct cli *cli, struct bus *b, cJSON *report, struct error *e)
+add_streams(struct cli *cli, struct bus *b, cJSON *report, unsigned shards,
+    struct error *e)
 {
 	struct js_stream	 info;
 	char			 name[STREAM_MAX];
@@ -157,10 +220,8 @@ add_streams(struct cli *cli, struct bus *b, cJSON *report, struct error *e)
 		cJSON_AddNumberToObject(o, "messages",
 		    (double)info.messages);
 		cJSON_AddNumberToObject(o, "bytes", (double)info.bytes);
-		if (i == STREAM_CHAT)
-			(void)add_unread(b, name, "fanout", o);
-		if (i == STREAM_INBOX)
-			(void)add_unread(b, name, "reader", o);
+		if (i == STREAM_CHAT || i == STREAM_INBOX)
+			add_unread(b, name, (enum stream_kind)i, shards, o);
 		if (i == STREAM_DEAD)
 			cJSON_AddNumberToObject(report, "deadLetters",
 			    (double)info.messages);
@@ -269,13 +330,16 @@ ask_broker(struct cli *cli, cJSON *report, struct error *e)
 {
 	struct creds	 c;
 	struct bus	*b = NULL;
+	struct layout	 l;
 	int		 r;
 
 	if (cli_connect(cli, PROFILE_INSPECTOR, NULL, &c, &b, e) == -1)
 		return -1;
-	r = add_shards(cli, b, report, e);
+	r = read_layout(cli, b, &l, e);
 	if (r == 0)
-		r = add_streams(cli, b, report, e);
+		r = add_shards(cli, b, report, &l, e);
+	if (r == 0)
+		r = add_streams(cli, b, report, l.shards, e);
 	if (r == 0)
 		r = add_backlogs(cli, b, report, e);
 	bus_close(b);

@@ -12,6 +12,7 @@
  *	{space, state, broker: "up"|sentence,
  *	 roles: [{name, state, want, reason?, pid, sinceMs, restarts, ready}],
  *	 shards: [{shard, holder, host, here, ready, ageMs, ttlMs}],
+ *	 changingTo?,		the number of shards, while it is changed
  *	 streams: [{name, messages, bytes, unread?}],
  *	 backlogs: [{owner, name?, unread, cap}],   close to the cap
  *	 deadLetters}

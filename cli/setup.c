@@ -235,23 +235,26 @@ renew_role(struct setup *s, size_t i, struct scope *scope, struct creds *c,
 }
 
 static int
-mint_role(struct setup *s, size_t i, struct error *e)
+mint_role(struct setup *s, size_t i, unsigned shard, struct error *e)
 {
-	char		*path = config_path(s->config, "creds/%s-0.creds",
-			    setup_roles[i]);
-	struct scope	 scope = { .space = s->config->space, .shards = 1 };
+	char		*path = config_path(s->config, "creds/%s-%u.creds",
+			    setup_roles[i], shard);
+	char		 name[64];
+	struct scope	 scope = { .space = s->config->space, .shard = shard,
+			    .shards = s->shards };
 	struct creds	 c;
 	int		 r;
 
 	if (path == NULL)
 		return error_errno(e, EX_OSERR, "creds");
+	setup_role_name(name, sizeof(name), setup_roles[i], shard, s->shards);
 	memset(&c, 0, sizeof(c));
 	if (access(path, F_OK) == 0) {
 		if ((r = creds_load(&c, path, e)) == 0)
 			r = renew_role(s, i, &scope, &c, path, e);
 	} else if ((r = trust_mint(&s->trust, role_profiles[i], &scope, 0, &c,
 	    e)) == 0 && (r = creds_save(&c, path, e)) == 0)
-		setup_say(s, "made the credential of %s", setup_roles[i]);
+		setup_say(s, "made the credential of %s", name);
 	creds_wipe(&c);
 	free(path);
 	return r;
@@ -260,19 +263,20 @@ mint_role(struct setup *s, size_t i, struct error *e)
 int
 setup_creds(struct setup *s, struct error *e)
 {
-	size_t	i;
+	unsigned	shard;
+	size_t		i;
 
-	for (i = 0; setup_roles[i] != NULL; i++)
-		if (mint_role(s, i, e) == -1)
-			return -1;
+	for (shard = 0; shard < s->shards; shard++)
+		for (i = 0; setup_roles[i] != NULL; i++)
+			if (mint_role(s, i, shard, e) == -1)
+				return -1;
 	return 0;
 }
 
 /* --- files -------------------------------------------------------------------------- */
 
-/* Write path unless it says so already. */
-static int
-write_file(struct setup *s, const char *path, const char *text, mode_t mode,
+int
+setup_write(struct setup *s, const char *path, const char *text, mode_t mode,
     struct error *e)
 {
 	char	*was = NULL;
@@ -309,126 +313,9 @@ setup_broker(struct setup *s, struct error *e)
 		error_errno(e, EX_OSERR, "broker");
 	else if ((text = trust_server_conf(&s->trust, &conf, e)) != NULL &&
 	    dir_make(store, 0700, e) == 0)
-		r = write_file(s, path, text, 0600, e);
+		r = setup_write(s, path, text, 0600, e);
 	free(text);
 	free(store);
 	free(path);
 	return r;
-}
-
-/* s in single quotes for sh; malloc'd. */
-static char *
-sh_quote(const char *s)
-{
-	char	*out = malloc(strlen(s) * 4 + 3), *p = out;
-
-	if (out == NULL)
-		return NULL;
-	*p++ = '\'';
-	for (; *s != '\0'; s++)
-		if (*s == '\'')
-			p = stpcpy(p, "'\\''");
-		else
-			*p++ = *s;
-	*p++ = '\'';
-	*p = '\0';
-	return out;
-}
-
-/* needs: the services that come before it, a line each. */
-static int
-write_service(struct setup *s, const char *name, const char *exec,
-    const char *needs, bool notify, struct error *e)
-{
-	char	*run = config_path(s->config, "service/%s/run", name);
-	char	*fd = config_path(s->config, "service/%s/notification-fd",
-		    name);
-	char	*before = config_path(s->config, "service/%s/needs", name);
-	char	*text = NULL;
-	int	 r = -1;
-
-	if (run == NULL || fd == NULL || before == NULL || asprintf(&text,
-	    "#!/bin/sh\n"
-	    "# Made by reeve init; see reeve-service(5).\n"
-	    "exec %s\n", exec) == -1)
-		error_errno(e, EX_OSERR, "%s", name);
-	/* run last: with it the service exists. */
-	else if (write_file(s, before, needs, 0644, e) == 0 &&
-	    (!notify || write_file(s, fd, "3\n", 0644, e) == 0))
-		r = write_file(s, run, text, 0755, e);
-	free(text);
-	free(before);
-	free(fd);
-	free(run);
-	return r;
-}
-
-/* The broker, where it is one of ours, before the lease, that before those
- * who work under it. */
-static const char *
-needs_of(const struct setup *s, const char *role)
-{
-	if (strcmp(role, "lease") != 0)
-		return "lease\n";
-	return s->config->embedded ? "broker\n" : "";
-}
-
-static int
-role_service(struct setup *s, const char *role, struct error *e)
-{
-	char	 name[64], *path, *program = NULL, *state = NULL;
-	char	*exec = NULL;
-	int	 r = -1;
-
-	snprintf(name, sizeof(name), "reeve-%s", role);
-	if ((path = setup_program(name, e)) == NULL)
-		return -1;
-	program = sh_quote(path);
-	state = sh_quote(s->config->state);
-	if (program == NULL || state == NULL || asprintf(&exec,
-	    "%s --state %s --shard 0 --notify-fd 3", program, state) == -1)
-		error_errno(e, EX_OSERR, "%s", role);
-	else
-		r = write_service(s, role, exec, needs_of(s, role), true,
-		    e);
-	free(exec);
-	free(state);
-	free(program);
-	free(path);
-	return r;
-}
-
-static int
-broker_service(struct setup *s, struct error *e)
-{
-	char	*conf = config_path(s->config, "broker/nats.conf");
-	char	*server, *q_server = NULL, *q_conf = NULL, *exec = NULL;
-	int	 r = -1;
-
-	if ((server = setup_nats_server(e)) != NULL && conf != NULL &&
-	    (q_server = sh_quote(server)) != NULL &&
-	    (q_conf = sh_quote(conf)) != NULL &&
-	    asprintf(&exec, "%s -c %s", q_server, q_conf) != -1)
-		r = write_service(s, "broker", exec, "", false, e);
-	else if (server != NULL)
-		error_errno(e, EX_OSERR, "broker");
-	free(exec);
-	free(q_conf);
-	free(q_server);
-	free(server);
-	free(conf);
-	return r;
-}
-
-int
-setup_services(struct setup *s, struct error *e)
-{
-	size_t	i;
-
-	if (s->config->embedded && broker_service(s, e) == -1)
-		return -1;
-	for (i = 0; setup_roles[i] != NULL; i++)
-		if (role_service(s, setup_roles[i], e) == -1)
-			return -1;
-	return 0;
 }

@@ -2,6 +2,8 @@
 #ifndef REEVE_SETUP_H
 #define REEVE_SETUP_H
 
+#include <sys/types.h>
+
 #include "cli.h"
 
 /*
@@ -15,25 +17,41 @@ struct setup {
 	const char	*fanout_from;	/* first, new, a sequence; or NULL */
 	unsigned	 changes;
 	bool		 quiet;
+	int64_t		 want_shards;	/* --shards; 0: as the space has */
+	/* what setup_space found out */
+	unsigned	 shards;
+	uint64_t	 layout_seq;	/* revision of =delivery; 0: none */
 };
 
 /* A line for the person about something that was made. */
 void	setup_say(struct setup *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 
+/* Write path, and say so, unless it says that already. */
+int	setup_write(struct setup *, const char *path, const char *text,
+	    mode_t, struct error *);
+
 /* A trust file that is to be imported, if it fits these settings: else
  * EX_CONFIG, or trust_load's codes, and the trust is zero. */
 int	setup_load_import(struct trust *, const struct config *,
 	    const char *import, struct error *);
-/* The directory: modes, host id, trust, credentials of the roles. */
+/* The directory: modes, host id, trust. */
 int	setup_trust(struct setup *, const char *import, struct error *);
-int	setup_creds(struct setup *, struct error *);
 /* The embedded broker's configuration file. */
 int	setup_broker(struct setup *, struct error *);
-/* The service directories (reeve-service(5)). */
+/*
+ * What the roles of setup_space's number of shards run with: credentials, and
+ * service directories (reeve-service(5)).  Those of another number go, and
+ * whose service stays is told to start anew.
+ */
+int	setup_creds(struct setup *, struct error *);
 int	setup_services(struct setup *, struct error *);
-/* On the broker: streams, buckets, the workers' durables.  Starts the
- * embedded one for as long as it takes when nobody answers. */
+/* "fanout", or with more than one shard "fanout-SHARD". */
+void	setup_role_name(char *buf, size_t size, const char *role,
+	    unsigned shard, unsigned shards);
+/* On the broker: streams, buckets, the number of shards, the workers'
+ * durables.  Starts the embedded one for as long as it takes when nobody
+ * answers. */
 int	setup_space(struct setup *, struct error *);
 
 /* malloc'd path of a program of ours: beside this one in a build tree, else

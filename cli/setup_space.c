@@ -20,6 +20,7 @@
 #include "json.h"
 #include "records.h"
 #include "setup.h"
+#include "shards.h"
 #include "space.h"
 #include "worker.h"
 
@@ -143,13 +144,14 @@ begin_fanout(struct setup *s, struct bus *b, cJSON *config, struct error *e)
 	if (js_stream_info(b, stream, &members, e) == -1)
 		return -1;
 	if (s->fanout_from == NULL) {
-		if (members.messages == 0)
+		if (members.messages == (s->layout_seq != 0))
 			return 0;
-		return error_set(e, EX_CONFIG, "the durable fanout is missing"
+		return error_set(e, EX_CONFIG, "the durable %s is missing"
 		    " but there are members: say where it is to begin with "
 		    "--fanout-from SEQ (of the chat stream), first (all that "
 		    "is kept is delivered, some of it perhaps twice) or new "
-		    "(what was said since it went is lost)");
+		    "(what was said since it went is lost)",
+		    json_get(config, "name")->valuestring);
 	}
 	if (strcmp(s->fanout_from, "new") == 0)
 		return 0;
@@ -167,7 +169,7 @@ begin_fanout(struct setup *s, struct bus *b, cJSON *config, struct error *e)
 
 static int
 make_durable(struct setup *s, struct bus *b, enum stream_kind kind,
-    cJSON *config, struct error *e)
+    unsigned shard, cJSON *config, struct error *e)
 {
 	char		 stream[STREAM_MAX];
 	const char	*name = json_get(config, "name")->valuestring;
@@ -179,7 +181,7 @@ make_durable(struct setup *s, struct bus *b, enum stream_kind kind,
 			r = begin_fanout(s, b, config, e);
 		/* What this host knows better would go before what is said. */
 		if (r == 0 && kind == STREAM_CHAT && s->fanout_from != NULL)
-			r = worker_forget(s->config, "fanout", 0, e);
+			r = worker_forget(s->config, "fanout", shard, e);
 		if (r == 0)
 			r = js_consumer_create(b, stream, name, config, NULL,
 			    e);
@@ -191,16 +193,77 @@ make_durable(struct setup *s, struct bus *b, enum stream_kind kind,
 	return r == -1 ? -1 : 0;
 }
 
+/* --- how many shards ------------------------------------------------------------- */
+
+/* A space that never delivered anything may be cut as is wished; any other
+ * is as it is. */
+static int
+settle_shards(struct setup *s, struct bus *b, struct error *e)
+{
+	struct layout	l;
+	char		chat[STREAM_MAX];
+	unsigned	want = (unsigned)s->want_shards;
+	int		there;
+
+	if (shards_read(b, s->config->space, &l, &s->layout_seq, e) ==
+	    -1)
+		return -1;
+	s->shards = l.shards;
+	if (want == 0 || want == l.shards)
+		return 0;
+	name_stream(chat, sizeof(chat), s->config->space, STREAM_CHAT);
+	there = durable_exists(b, chat, "fanout", e);
+	if (there == -1)
+		return -1;
+	if (there == 1 || s->layout_seq != 0)
+		return error_set(e, EX_CONFIG, "--shards: the space has %u; "
+		    "change that with `reeve reshard %u`", l.shards, want);
+	s->shards = l.shards = want;
+	if (shards_write(b, s->config->space, &l, &s->layout_seq, e) ==
+	    -1)
+		return -1;
+	setup_say(s, "cut the space into %u shards", want);
+	return 0;
+}
+
+static int
+make_durables(struct setup *s, struct bus *b, struct error *e)
+{
+	const char	*space = s->config->space;
+	unsigned	 i;
+
+	for (i = 0; i < s->shards; i++)
+		if (make_durable(s, b, STREAM_CHAT, i, space_fanout(space, i,
+		    s->shards), e) == -1 ||
+		    make_durable(s, b, STREAM_INBOX, i, space_reader(space, i,
+		    s->shards), e) == -1)
+			return -1;
+	return 0;
+}
+
+static int	connect_setup(struct setup *, unsigned, struct creds *,
+		    struct bus **, struct error *);
+
+/* What is made for many shards takes a credential that names them. */
 static int
 make_all(struct setup *s, struct bus *b, struct error *e)
 {
-	if (make_streams(s, b, e) == -1 || make_defaults(s, b, e) == -1)
+	struct creds	 c;
+	struct bus	*wide = NULL;
+	int		 r;
+
+	if (make_streams(s, b, e) == -1 || make_defaults(s, b, e) == -1 ||
+	    settle_shards(s, b, e) == -1)
 		return -1;
-	if (make_durable(s, b, STREAM_CHAT, space_fanout(s->config->space, 0,
-	    1), e) == -1)
-		return -1;
-	return make_durable(s, b, STREAM_INBOX, space_reader(s->config->space,
-	    0, 1), e);
+	if (s->shards == 1)
+		return make_durables(s, b, e);
+	memset(&c, 0, sizeof(c));
+	r = connect_setup(s, s->shards, &c, &wide, e);
+	if (r == 0)
+		r = make_durables(s, wide, e);
+	bus_close(wide);
+	creds_wipe(&c);
+	return r;
 }
 
 /* --- the broker's version ------------------------------------------------------------ */
@@ -263,13 +326,19 @@ check_replicas(const struct setup *s, struct error *e)
 
 /* --- reaching it ------------------------------------------------------------------------ */
 
+/* With a credential for so many shards, minted unless c is one already. */
 static int
-connect_setup(struct setup *s, const struct creds *c, struct bus **b,
-    struct error *e)
+connect_setup(struct setup *s, unsigned shards, struct creds *c,
+    struct bus **b, struct error *e)
 {
+	struct scope	scope = { .space = s->config->space,
+			    .shards = shards };
 	struct bus_conf	conf = { .servers = s->config->servers, .creds = c,
 			    .name = "reeve setup" };
 
+	if (c->jwt == NULL && trust_mint(&s->trust, PROFILE_SETUP, &scope,
+	    SETUP_TTL_S, c, e) == -1)
+		return -1;
 	return bus_open(b, &conf, e);
 }
 
@@ -309,13 +378,13 @@ out:
 }
 
 static int
-wait_broker(struct setup *s, pid_t pid, const struct creds *c,
+wait_broker(struct setup *s, pid_t pid, struct creds *c,
     struct bus **b, struct error *e)
 {
 	int64_t	deadline = clock_ms() + BROKER_START_MS;
 	int	status;
 
-	while (connect_setup(s, c, b, e) == -1) {
+	while (connect_setup(s, 1, c, b, e) == -1) {
 		if (waitpid(pid, &status, WNOHANG) == pid)
 			return error_set(e, EX_UNAVAILABLE, "nats-server does "
 			    "not start on %s:%d; %s/broker/setup.log says why",
@@ -344,17 +413,13 @@ stop_broker(pid_t pid)
 int
 setup_space(struct setup *s, struct error *e)
 {
-	struct scope	 scope = { .space = s->config->space, .shards = 1 };
 	struct creds	 c;
 	struct bus	*b = NULL;
 	pid_t		 broker = -1;
 	int		 r;
 
 	memset(&c, 0, sizeof(c));
-	if (trust_mint(&s->trust, PROFILE_SETUP, &scope, SETUP_TTL_S, &c, e)
-	    == -1)
-		return -1;
-	r = connect_setup(s, &c, &b, e);
+	r = connect_setup(s, 1, &c, &b, e);
 	if (r == -1 && s->config->embedded && e->code == EX_UNAVAILABLE) {
 		if ((broker = start_broker(s, e)) != -1)
 			r = wait_broker(s, broker, &c, &b, e);

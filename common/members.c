@@ -2,17 +2,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "json.h"
 #include "log.h"
 #include "map.h"
 #include "members.h"
 
-#define DELIVERY_KEY	"=delivery"
-
 struct members {
 	struct map	*channels;	/* of maps from owner to struct member */
 	size_t		 n;
-	unsigned	 shards;
+	struct layout	 layout;
+	unsigned	 own, of;	/* the shard; of 0 or 1: all owners */
 };
 
 static void
@@ -59,32 +57,17 @@ member_drop(struct members *t, const char *channel, const char *owner)
 		map_free(map_del(t->channels, channel), member_free);
 }
 
-/* An unreadable count leaves the one before it; no record is one shard. */
 static void
-put_shards(struct members *t, const char *data, size_t len)
+put_layout(struct members *t, const char *data, size_t len)
 {
-	uint64_t		 shards = 1;
-	const struct json_field	 table[] = {
-		{ .name = "shards", .type = JSON_U64, .required = true,
-		    .max = 1024 },
-		JSON_END
-	};
-	struct error		 e;
-	cJSON			*o = NULL;
-	int			 r = 0;
+	struct layout	l;
+	struct error	e;
 
-	if (data != NULL) {
-		o = json_parse(data, len, &e);
-		r = o == NULL ? -1 : json_read(o, table, &shards, "", &e);
-	}
-	if (r == 0 && shards == 0)
-		r = error_set(&e, EX_DATAERR, "shards: expected at least 1");
-	if (r == 0)
-		t->shards = (unsigned)shards;
+	if (layout_read(&l, data, len, &e) == 0)
+		t->layout = l;
 	else
-		log_error("unreadable record", "key=" DELIVERY_KEY
+		log_error("unreadable record", "key=" LAYOUT_KEY
 		    " error=%s", log_str(e.text));
-	cJSON_Delete(o);
 }
 
 /*
@@ -101,12 +84,12 @@ members_put(void *table, const char *key, const char *data, size_t len,
 	struct error		 e;
 	char			 channel[SUBJECT_MAX], owner[SUBJECT_MAX];
 
-	if (strcmp(key, DELIVERY_KEY) == 0) {
-		put_shards(t, data, len);
+	if (strcmp(key, LAYOUT_KEY) == 0) {
+		put_layout(t, data, len);
 		return;
 	}
 	if (!membership_key_split(key, channel, sizeof(channel), owner,
-	    sizeof(owner)))
+	    sizeof(owner)) || name_shard(owner, t->of) != t->own)
 		return;
 	if (data == NULL) {
 		member_drop(t, channel, owner);
@@ -137,7 +120,7 @@ members_reset(void *table)
 
 	map_clear(t->channels, owners_free);
 	t->n = 0;
-	t->shards = 1;
+	(void)layout_read(&t->layout, NULL, 0, NULL);
 }
 
 const struct watch_ops members_ops = { members_put, members_reset };
@@ -149,7 +132,7 @@ members_new(void)
 
 	if (t == NULL)
 		return NULL;
-	t->shards = 1;
+	(void)layout_read(&t->layout, NULL, 0, NULL);
 	if ((t->channels = map_new()) == NULL) {
 		free(t);
 		return NULL;
@@ -172,10 +155,23 @@ members_count(const struct members *t)
 	return t->n;
 }
 
+void
+members_own(struct members *t, unsigned shard, unsigned shards)
+{
+	t->own = shard;
+	t->of = shards;
+}
+
+const struct layout *
+members_layout(const struct members *t)
+{
+	return &t->layout;
+}
+
 unsigned
 members_shards(const struct members *t)
 {
-	return t->shards;
+	return t->layout.shards;
 }
 
 uint64_t

@@ -2,6 +2,7 @@
 #ifndef REEVE_MEMBERS_H
 #define REEVE_MEMBERS_H
 
+#include "layout.h"
 #include "records.h"
 #include "watch.h"
 
@@ -24,6 +25,8 @@ struct member {
 extern const struct watch_ops members_ops;	/* table: struct members * */
 
 struct members *members_new(void);
+/* From now on keep only the records of the owners of this shard. */
+void	members_own(struct members *, unsigned shard, unsigned shards);
 void	members_free(struct members *);
 size_t	members_count(const struct members *);
 
@@ -40,7 +43,9 @@ void	members_each(const struct members *, const char *channel,
 void	members_each_of(const struct members *, const char *owner,
 	    bool (*fn)(void *arg, const char *channel, const struct member *),
 	    void *arg);
-/* The value of the key =delivery's `shards`; 1 when there is none. */
-unsigned members_shards(const struct members *);
+/* What the key =delivery says, or holds without it.  One that cannot be read
+ * leaves what was before. */
+const struct layout *members_layout(const struct members *);
+unsigned members_shards(const struct members *);	/* in force */
 
 #endif

@@ -494,6 +494,20 @@ subject_dinbox_owner(const char *s, const char *space, unsigned shards)
 	return s != NULL && strchr(s, '.') == NULL ? s : NULL;
 }
 
+int
+name_entry(char *buf, size_t size, const char *msg_id, const char *owner,
+    uint64_t generation, unsigned shards)
+{
+	char	layout[16] = "";
+	int	n;
+
+	if (shards > 1)
+		snprintf(layout, sizeof(layout), ":%u", shards);
+	n = snprintf(buf, size, "%s:%s:%llu%s", msg_id, owner,
+	    (unsigned long long)generation, layout);
+	return n < 0 || (size_t)n >= size ? -1 : n;
+}
+
 /* --- durations ----------------------------------------------------------- */
 
 int64_t

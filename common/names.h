@@ -110,6 +110,12 @@ bool	channel_covered(const char *pattern, char *const *allow, size_t n);
 /* FNV-1a (32 bit) of owner modulo shards. */
 unsigned name_shard(const char *owner, unsigned shards);
 
+/* The Nats-Msg-Id of a copy in an owner's inbox: <msg id>:<owner>:<generation>,
+ * and with more than one shard their number, so that what a worker of another
+ * layout stored too late, where nobody reads it, does not swallow ours. */
+int	name_entry(char *buf, size_t size, const char *msg_id,
+	    const char *owner, uint64_t generation, unsigned shards);
+
 /* "90s", "30m", "24h", "7d" in ms, surrounding blanks allowed; -1 else. */
 int64_t	duration_ms(const char *s);
 

@@ -344,6 +344,16 @@ watch_get(struct draft *d, const enum bucket_kind *b, size_t n)
 	}
 }
 
+/* How many shards there are, and no other record of the bucket. */
+static void
+read_layout(struct draft *d)
+{
+	info(d, d->kv[BUCKET_MEMBERS]);
+	pub(d, A "CONSUMER.CREATE.%s.w_%s.$KV.%s.=delivery",
+	    d->kv[BUCKET_MEMBERS], d->id, d->bucket[BUCKET_MEMBERS]);
+	pub(d, A "CONSUMER.DELETE.%s.w_%s", d->kv[BUCKET_MEMBERS], d->id);
+}
+
 static void
 bind(struct draft *d, enum stream_kind stream, const char *name)
 {
@@ -607,6 +617,8 @@ fill_setup(struct draft *d)
 		durable_name(name, sizeof(name), d, "reader", shard);
 		consumer_info(d, STREAM_INBOX, name);
 	}
+	read_layout(d);
+	pub(d, "$KV.%s.=delivery", d->bucket[BUCKET_MEMBERS]);
 	pub(d, "$KV.%s.=defaults", d->bucket[BUCKET_CHANNELS]);
 	get(d, d->kv[BUCKET_CHANNELS]);
 }
@@ -719,11 +731,7 @@ fill_undertaker(struct draft *d)
 	get(d, d->stream[STREAM_DEAD]);
 	pub(d, A "STREAM.MSG.DELETE.%s", d->stream[STREAM_DEAD]);
 	pub(d, "%s.dinbox.>", d->P);
-	/* How many shards there are, and no other record of the bucket. */
-	info(d, d->kv[BUCKET_MEMBERS]);
-	pub(d, A "CONSUMER.CREATE.%s.w_%s.$KV.%s.=delivery",
-	    d->kv[BUCKET_MEMBERS], d->id, d->bucket[BUCKET_MEMBERS]);
-	pub(d, A "CONSUMER.DELETE.%s.w_%s", d->kv[BUCKET_MEMBERS], d->id);
+	read_layout(d);
 }
 
 static void

@@ -21,6 +21,7 @@
 #include "clock.h"
 #include "files.h"
 #include "json.h"
+#include "layout.h"
 #include "log.h"
 #include "names.h"
 #include "role.h"
@@ -29,7 +30,6 @@
 #define SILENT_MS	3000	/* heartbeats come twice a second */
 #define BACKOFF_MIN_MS	50
 #define BACKOFF_MAX_MS	1000
-#define SHARD_MOST	9999
 #define REFUSED_MS	3000	/* a broker that starts or stops may refuse */
 
 const char *const role_state_names[] = { "starting", "paused", "bound",
@@ -37,7 +37,7 @@ const char *const role_state_names[] = { "starting", "paused", "bound",
 
 struct options {
 	char		*state;
-	unsigned	 shard;
+	unsigned	 shard, shards;
 	int		 notify_fd;
 	enum log_level	 level;
 };
@@ -48,14 +48,14 @@ static void
 usage(const struct role_def *def, FILE *f)
 {
 	fprintf(f, "usage: reeve-%s [--debug] [--state DIR] [--shard N] "
-	    "[--notify-fd N]\n       reeve-%s --help | --version\n",
+	    "[--shards N]\n\t[--notify-fd N]\n       reeve-%s --help | --version\n",
 	    def->name, def->name);
 }
 
 /* False, and says so, when text is no number of the range. */
 static bool
 number(const struct role_def *def, const char *name, const char *text,
-    int most, int *n)
+    int least, int most, int *n)
 {
 	const char	*why = NULL;
 
@@ -63,10 +63,10 @@ number(const struct role_def *def, const char *name, const char *text,
 	if (*text < '0' || *text > '9')
 		why = "invalid";
 	else
-		*n = (int)strtonum(text, 0, most, &why);
+		*n = (int)strtonum(text, least, most, &why);
 	if (why != NULL)
-		fprintf(stderr, "reeve-%s: --%s: expected a number from 0 to "
-		    "%d, not \"%s\"\n", def->name, name, most, text);
+		fprintf(stderr, "reeve-%s: --%s: expected a number from %d to "
+		    "%d, not \"%s\"\n", def->name, name, least, most, text);
 	return why == NULL;
 }
 
@@ -78,12 +78,13 @@ parse_options(int argc, char **argv, const struct role_def *def,
 	static const struct option	longs[] = {
 		{ "state", required_argument, NULL, 's' },
 		{ "shard", required_argument, NULL, 'n' },
+		{ "shards", required_argument, NULL, 'N' },
 		{ "notify-fd", required_argument, NULL, 'f' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ "version", no_argument, NULL, 'V' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 } };
-	int	c, shard;
+	int	c, n;
 
 	while ((c = getopt_long(argc, argv, "dhV", longs, NULL)) != -1) {
 		switch (c) {
@@ -91,12 +92,19 @@ parse_options(int argc, char **argv, const struct role_def *def,
 			o->state = optarg;
 			break;
 		case 'n':
-			if (!number(def, "shard", optarg, SHARD_MOST, &shard))
+			if (!number(def, "shard", optarg, 0,
+			    LAYOUT_SHARDS_MAX - 1, &n))
 				return EX_USAGE;
-			o->shard = (unsigned)shard;
+			o->shard = (unsigned)n;
+			break;
+		case 'N':
+			if (!number(def, "shards", optarg, 1,
+			    LAYOUT_SHARDS_MAX, &n))
+				return EX_USAGE;
+			o->shards = (unsigned)n;
 			break;
 		case 'f':
-			if (!number(def, "notify-fd", optarg, INT_MAX,
+			if (!number(def, "notify-fd", optarg, 0, INT_MAX,
 			    &o->notify_fd))
 				return EX_USAGE;
 			break;
@@ -116,6 +124,11 @@ parse_options(int argc, char **argv, const struct role_def *def,
 	}
 	if (optind < argc) {
 		usage(def, stderr);
+		return EX_USAGE;
+	}
+	if (o->shard >= o->shards) {
+		fprintf(stderr, "reeve-%s: --shard %u of --shards %u: there "
+		    "is none\n", def->name, o->shard, o->shards);
 		return EX_USAGE;
 	}
 	return -1;
@@ -375,7 +388,8 @@ run(struct role *r)
 int
 role_main(int argc, char **argv, const struct role_def *def)
 {
-	struct options	o = { .notify_fd = -1, .level = LOG_LEVEL_INFO };
+	struct options	o = { .shards = 1, .notify_fd = -1,
+			    .level = LOG_LEVEL_INFO };
 	struct role	r;
 	struct error	e = { .code = EX_SOFTWARE };
 	char		who[64];
@@ -386,7 +400,7 @@ role_main(int argc, char **argv, const struct role_def *def)
 	memset(&r, 0, sizeof(r));
 	r.def = def;
 	r.shard = o.shard;
-	r.shards = 1;
+	r.shards = o.shards;
 	r.signal_fd = r.lock_fd = -1;
 	/* Under a supervisor without readiness that number is not ours. */
 	r.notify_fd = o.notify_fd > 2 && fcntl(o.notify_fd, F_SETFD,

@@ -17,7 +17,8 @@
  * until role_turn says that it is over, gives back what it holds and returns.
  * The frame then exits, or connects again with back-off and starts the next.
  *
- *	reeve-ROLE [--debug] [--state DIR] [--shard N] [--notify-fd N]
+ *	reeve-ROLE [--debug] [--state DIR] [--shard N] [--shards N]
+ *		[--notify-fd N]
  */
 enum role_state {
 	ROLE_STARTING,		/* connecting, binding */
@@ -48,7 +49,8 @@ struct role {
 	struct config		 config;
 	struct host		 host;
 	struct creds		 creds;
-	unsigned		 shard, shards;
+	unsigned		 shard, shards;	/* this one, of so many that
+						   the host is set up for */
 	char			 shard_text[16];
 	struct bus		*bus;		/* of the session */
 	enum role_state		 state;

@@ -242,6 +242,13 @@ watch_unbind(struct watch *w)
 	w->synced = false;
 }
 
+void
+watch_leave(struct watch *w)
+{
+	forget(w);
+	w->bus = NULL;
+}
+
 bool
 watch_synced(const struct watch *w)
 {

@@ -73,6 +73,8 @@ void	watch_name_anew(struct watch *);
 int	watch_bind(struct watch *, struct bus *, struct error *);
 /* The connection is gone: forget it. */
 void	watch_unbind(struct watch *);
+/* The connection stays, and the watch is done with. */
+void	watch_leave(struct watch *);
 /* Has everything that was there when it was bound been applied? */
 bool	watch_synced(const struct watch *);
 /* Call often: binds again after a gap, a silence or a doubt.  -1 with *e

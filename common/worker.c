@@ -63,6 +63,10 @@ open_mark(struct worker *w, struct error *e)
 		memset(w->mark, 0, sizeof(*w->mark));
 		w->mark->magic = WORKER_MARK;
 	}
+	/* In another layout the durable was another one. */
+	if (w->mark->shards != r->shards)
+		memset(&w->mark->progress, 0, sizeof(w->mark->progress));
+	w->mark->shards = r->shards;
 	w->intake_conf.progress = &w->mark->progress;
 	if (w->mark->losses.n > LOSSES_KEPT)
 		w->mark->losses.n = 0;
@@ -117,6 +121,14 @@ worker_init(struct worker *w, struct role *r, struct error *e)
 	return gate_init(&w->gate, r->config.space, r->shard, &r->host, e);
 }
 
+/* A host that is set up for another number of shards does not even wait. */
+static int
+check_layout(struct worker *w, struct error *e)
+{
+	return watch_synced(w->watches[0]) ?
+	    layout_fits(members_layout(w->members), w->role->shards, e) : 0;
+}
+
 /* --- opening and closing -------------------------------------------------- */
 
 static void
@@ -151,7 +163,8 @@ start_intake(struct worker *w, struct error *e)
 	if (w->intake == NULL && e->api == JS_NO_CONSUMER) {
 		/* It may go by the tables. */
 		if (watch_barrier(w->role->bus, w->watches, w->n_fresh,
-		    BARRIER_MS, e) == -1 || w->make_durable(w, e) == -1)
+		    BARRIER_MS, e) == -1 || check_layout(w, e) == -1 ||
+		    w->make_durable(w, e) == -1)
 			return -1;
 		w->intake = intake_start(w->role->bus, &w->intake_conf, wait,
 		    e);
@@ -270,6 +283,8 @@ work_batch(struct worker *w, struct error *e)
 		w->held_up = true;	/* a short wait, then again */
 		return proven;
 	}
+	if (check_layout(w, e) == -1)
+		return -1;
 	end = clock_us() + SLICE_US;
 	while (!full(w) && clock_us() < end &&
 	    (h = intake_next(w->intake, arrival)) != NULL) {
@@ -339,7 +354,7 @@ static int
 loop(struct worker *w, struct error *e)
 {
 	do {
-		if (tend_tables(w, e) == -1)
+		if (tend_tables(w, e) == -1 || check_layout(w, e) == -1)
 			return -1;
 		if (gate_is_open(&w->gate)) {
 			if (work_open(w, e) == -1)

@@ -5,12 +5,13 @@
 #include "gate.h"
 #include "intake.h"
 #include "losses.h"
+#include "members.h"
 #include "role.h"
 
 /*
  * What fanout and reader have in common: a role that takes messages from a
- * durable while its shard's lease is this host's, proves its tables fresh
- * once a batch, and hands each message to its own work function in order.
+ * durable while its shard's lease is this host's and the space has as many
+ * shards as the host is set up for, proves its tables fresh once a batch, and hands each message to its own work function in order.
  */
 struct worker;
 
@@ -35,6 +36,7 @@ struct worker_mark {
 	uint64_t		 died_at_seq;	/* the last death that was at
 						   any, ... */
 	uint64_t		 deaths;	/* ... and how many in a row */
+	uint64_t		 shards;	/* of the durable of: */
 	struct intake_progress	 progress;
 	struct loss_page	 losses;	/* not told yet */
 };
@@ -46,6 +48,7 @@ struct worker {
 	/* set by the role before worker_session */
 	struct role		*role;
 	struct watch		*watches[WORKER_WATCHES];
+	struct members		*members;	/* of the first watch */
 	size_t			 n_watches;
 	size_t			 n_fresh;	/* the first so many must be
 						   proven fresh each batch */

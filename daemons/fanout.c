@@ -69,6 +69,15 @@ add_recipient(struct fanout *f, const char *owner, uint64_t generation)
 		.owner = owner, .generation = generation };
 }
 
+/* Another shard's fan-out sees to the others. */
+static bool
+is_ours(const struct fanout *f, const char *owner)
+{
+	const struct role	*r = f->worker.role;
+
+	return name_shard(owner, r->shards) == r->shard;
+}
+
 static bool
 has_recipient(const struct fanout *f, const char *owner)
 {
@@ -109,7 +118,7 @@ route_mentions(struct fanout *f, const struct message *m)
 		owner = roster_mentioned(f->roster, f->acls,
 		    m->mentions.v[i]);
 		if (owner == NULL || strcmp(owner, m->from_id) == 0 ||
-		    has_recipient(f, owner))
+		    !is_ours(f, owner) || has_recipient(f, owner))
 			continue;
 		acl = acls_find(f->acls, owner);
 		if (acl != NULL && acl_covers(acl, m->channel))
@@ -165,8 +174,8 @@ copy_to(struct fanout *f, struct held *h, const struct recipient *to,
 
 	subject_dinbox(subject, sizeof(subject), f->worker.role->config.space,
 	    f->worker.role->shards, to->owner);
-	snprintf(id, sizeof(id), "%s:%s:%llu", msg_id, to->owner,
-	    (unsigned long long)to->generation);
+	name_entry(id, sizeof(id), msg_id, to->owner, to->generation,
+	    f->worker.role->shards);
 	p.len = head_len + (size_t)sprintf(body + head_len, "%llu}",
 	    (unsigned long long)to->generation);
 	if (to->no_room)
@@ -258,6 +267,10 @@ work(struct worker *w, struct held *h, struct error *e)
 	struct message	 m;
 	enum work	 r;
 
+	if (layout_holds(members_layout(f->members), h->seq)) {
+		intake_untake(h);
+		return WORK_HOLD;
+	}
 	/* Before it is parsed: one that kills its worker must end too. */
 	if (worker_is_poison(w, h)) {
 		if (intake_bury(h, "delivered too often without success", NULL,
@@ -341,11 +354,6 @@ tend(struct worker *w, struct error *e)
 	struct fanout	*f = w->own;
 	uint64_t	 settled, stored_seq;
 
-	if (watch_synced(w->watches[0]) &&
-	    members_shards(f->members) != w->role->shards)
-		return error_set(e, EX_CONFIG, "the space has %u shards, this"
-		    " host is set up for %u", members_shards(f->members),
-		    w->role->shards);
 	note_deafness(f);
 	settled = intake_settled(w->intake, &stored_seq);
 	return headroom_tend(&f->headroom, settled, stored_seq, e);
@@ -377,6 +385,8 @@ make_tables(struct fanout *f, const char *space, struct error *e)
 	if (f->members == NULL || f->channels == NULL || f->acls == NULL ||
 	    f->roster == NULL)
 		return error_errno(e, EX_OSERR, "tables");
+	members_own(f->members, w->role->shard, w->role->shards);
+	w->members = f->members;
 	w->watches[0] = watch_new(space, BUCKET_MEMBERS, ">", &members_ops,
 	    f->members);
 	w->watches[1] = watch_new(space, BUCKET_CHANNELS, ">", &channels_ops,

@@ -267,7 +267,8 @@ work(struct worker *w, struct held *h, struct error *e)
 		    e);
 	if (d != NULL)
 		deferred_drop(r, d);
-	if (owner == NULL) {
+	if (owner == NULL ||
+	    name_shard(owner, w->role->shards) != w->role->shard) {
 		r->malformed++;
 		return finish(h);
 	}
@@ -410,11 +411,6 @@ tend(struct worker *w, struct error *e)
 {
 	struct reader	*r = w->own;
 
-	if (watch_synced(w->watches[0]) &&
-	    members_shards(r->members) != w->role->shards)
-		return error_set(e, EX_CONFIG, "the space has %u shards, this"
-		    " host is set up for %u", members_shards(r->members),
-		    w->role->shards);
 	/* Fan-out waits for this word while something is deferred. */
 	w->role->health_every_ms = r->n_deferrals > 0 ? SAY_DEFERRED_MS : 0;
 	return check_overdue(r, e);
@@ -439,6 +435,8 @@ make_tables(struct reader *r, const char *space, struct error *e)
 	RB_INIT(&r->deferrals);
 	if (r->members == NULL || r->acls == NULL || r->waiting == NULL)
 		return error_errno(e, EX_OSERR, "tables");
+	members_own(r->members, w->role->shard, w->role->shards);
+	w->members = r->members;
 	w->watches[0] = watch_new(space, BUCKET_MEMBERS, ">", &members_ops,
 	    r->members);
 	w->watches[1] = watch_new(space, BUCKET_ACL, ">", &acls_ops, r->acls);

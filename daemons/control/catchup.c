@@ -194,8 +194,8 @@ copy_one(struct copying *k, const struct fetched *f, struct error *e)
 		subject_dinbox(subject, sizeof(subject),
 		    k->c->role->config.space, k->c->role->shards,
 		    k->w->owner);
-		snprintf(id, sizeof(id), "%s:%s:%llu", m.id, k->w->owner,
-		    (unsigned long long)k->w->generation);
+		name_entry(id, sizeof(id), m.id, k->w->owner,
+		    k->w->generation, k->c->role->shards);
 		body = entry_head(natsMsg_GetData(f->msg),
 		    (size_t)natsMsg_GetDataLength(f->msg), m.channel, f->seq,
 		    ENTRY_DURABLE_CHANNEL, &len);

@@ -28,7 +28,6 @@
 #define STALE_MS	25000		/* nobody waits for its answer */
 /* Of an owner's 1000 places in INBOX, beside fan-out's 800. */
 #define HEADROOM	150
-#define QUEUE_GROUP	"delivery"
 #define ENDING		"delivery stops here, or moves to another host; try " \
 			"again"
 
@@ -49,6 +48,32 @@ struct responder {
 	unsigned		 n_queued;
 	uint64_t		 served, refused, unbound, overflow;
 };
+
+/* --- whose it is ----------------------------------------------------------------- */
+
+/* Each shard's responder hears every request, and is silent on those of
+ * another's callers. */
+static bool
+is_ours(const struct role *r, natsMsg *m)
+{
+	struct subject	s;
+	char		caller[SUBJECT_MAX];
+
+	if (r->shards == 1 || !subject_parse(&s, natsMsg_GetSubject(m)))
+		return true;
+	snprintf(caller, sizeof(caller), "%.*s", (int)s.sender_len, s.sender);
+	return name_shard(caller, r->shards) == r->shard;
+}
+
+/* Hosts share a shard's requests, shards do not. */
+static void
+queue_group(const struct role *r, char *buf, size_t size)
+{
+	if (r->shards == 1)
+		snprintf(buf, size, "delivery");
+	else
+		snprintf(buf, size, "delivery_%u", r->shard);
+}
 
 /* --- requests in, answers out ------------------------------------------------------- */
 
@@ -135,6 +160,10 @@ on_request(void *arg, natsMsg *m)
 	struct responder	*rs = arg;
 	struct queued		*q;
 
+	if (!is_ours(rs->control.role, m)) {
+		bus_msg_free(m);
+		return;
+	}
 	if (natsMsg_GetDataLength(m) > REQUEST_MAX) {
 		refuse_large(rs, m);
 		bus_msg_free(m);
@@ -266,7 +295,8 @@ serve_parsed(struct responder *rs, const struct body *b,
 	struct request	 rq = { .caller = caller, .args = b->args };
 	const struct op	*op;
 
-	if (check_caller(b, s, caller, sizeof(caller), e) == -1)
+	if (check_caller(b, s, caller, sizeof(caller), e) == -1 ||
+	    control_check_layout(&rs->control, e) == -1)
 		return -1;
 	if ((op = find_op(b->op)) == NULL)
 		return error_set(e, EX_DATAERR, "op \"%s\" not supported on "
@@ -279,13 +309,30 @@ serve_parsed(struct responder *rs, const struct body *b,
 }
 
 int
+control_check_layout(struct control *c, struct error *e)
+{
+	const struct layout	*l = members_layout(c->members);
+
+	if (l->next == 0 && l->shards == c->role->shards)
+		return 0;
+	return error_set(e, EX_TEMPFAIL, "the number of shards is being "
+	    "changed; try again");
+}
+
+/* Is what is begun still ours to do? */
+static bool
+turn(struct responder *rs, int64_t timeout_ms)
+{
+	return role_turn(rs->control.role, timeout_ms) &&
+	    gate_is_open(&rs->gate);
+}
+
+int
 control_turn(struct control *c, int64_t timeout_ms, struct error *e)
 {
-	const struct responder	*rs = c->role->own;
-
-	if (!role_turn(c->role, timeout_ms) || !gate_is_open(&rs->gate))
+	if (!turn(c->role->own, timeout_ms))
 		return error_set(e, EX_TEMPFAIL, "%s", ENDING);
-	return 0;
+	return control_check_layout(c, e);
 }
 
 static void
@@ -333,8 +380,7 @@ proven(struct responder *rs)
 
 	if (gate_read(&rs->gate, READ_MS, &e) == -1)
 		return false;
-	while (!gate_read_settled(&rs->gate) &&
-	    control_turn(&rs->control, TURN_MS, NULL) == 0)
+	while (!gate_read_settled(&rs->gate) && turn(rs, TURN_MS))
 		;
 	return gate_read_open(&rs->gate);
 }
@@ -361,7 +407,7 @@ static int
 set_open(struct responder *rs, bool open, struct error *e)
 {
 	struct role	*r = rs->control.role;
-	char		 subject[SUBJECT_MAX];
+	char		 subject[SUBJECT_MAX], group[32];
 
 	if (!open && rs->sub != NULL) {
 		bus_unsubscribe(rs->control.bus, rs->sub);
@@ -371,7 +417,8 @@ set_open(struct responder *rs, bool open, struct error *e)
 	if (open && rs->sub == NULL) {
 		subject_ctl(subject, sizeof(subject), r->config.space,
 		    "delivery", "*");
-		rs->sub = bus_subscribe(rs->control.bus, subject, QUEUE_GROUP,
+		queue_group(r, group, sizeof(group));
+		rs->sub = bus_subscribe(rs->control.bus, subject, group,
 		    on_request, rs, e);
 		if (rs->sub == NULL)
 			return -1;
@@ -408,10 +455,9 @@ loop(struct responder *rs, struct error *e)
 		    watch_tend(c->members_watch, e) == -1)
 			return -1;
 		if (watch_synced(c->members_watch) &&
-		    members_shards(c->members) != c->role->shards)
-			return error_set(e, EX_CONFIG, "the space has %u "
-			    "shards, this host is set up for %u",
-			    members_shards(c->members), c->role->shards);
+		    layout_fits(members_layout(c->members), c->role->shards,
+		    e) == -1)
+			return -1;
 		if (set_open(rs, gate_is_open(&rs->gate), e) == -1 ||
 		    headroom_tend(&c->headroom, c->entries_settled,
 		    c->entries_seq, e) == -1)
@@ -461,6 +507,7 @@ start(struct role *r, struct error *e)
 	    headroom_init(&c->headroom, space, r->shard, r->shards, HEADROOM)
 	    == -1)
 		return error_errno(e, EX_OSERR, "tables");
+	members_own(c->members, r->shard, r->shards);
 	name_stream(c->chat, sizeof(c->chat), space, STREAM_CHAT);
 	name_stream(c->inbox, sizeof(c->inbox), space, STREAM_INBOX);
 	space_fanout_name(c->fanout, sizeof(c->fanout), r->shard, r->shards);

@@ -46,10 +46,13 @@ struct op {
 /*
  * A turn of a wait inside an op, at most timeout_ms: health is said, signals
  * are heard, other requests queue up behind this one.  -1 with *e
- * (EX_TEMPFAIL) when the op must end now: the process stops, the link is dead
- * or the lease is no longer ours.
+ * (EX_TEMPFAIL) when the op must end now: the process stops, the link is dead,
+ * the lease is no longer ours or the number of shards is being changed.
  */
 int	control_turn(struct control *, int64_t timeout_ms, struct error *);
+/* 0, or -1 with *e (EX_TEMPFAIL): the table says that the number of shards is
+ * being changed, or is another one. */
+int	control_check_layout(struct control *, struct error *);
 
 extern const struct op op_join, op_leave, op_list;
 

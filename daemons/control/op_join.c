@@ -14,10 +14,12 @@
 #include "json.h"
 #include "log.h"
 #include "registry.h"
+#include "watch.h"
 
 /* A join may take so long; the others behind it wait 5 s for theirs. */
 #define JOIN_MS		2000
 #define POLL_MS		20
+#define BARRIER_MS	2000
 
 static int
 chat_frontier(struct control *c, uint64_t *seq, struct error *e)
@@ -172,6 +174,18 @@ degrade(struct control *c, const struct window *w, cJSON *data,
 	return answer(data, false, w->generation, EVICTED);
 }
 
+/*
+ * What was copied for a layout that has gone is read by nobody: the table as
+ * it is now, behind the last copy, must say that it stands.
+ */
+static int
+check_layout(struct control *c, struct error *e)
+{
+	if (watch_barrier(c->bus, &c->members_watch, 1, BARRIER_MS, e) == -1)
+		return -1;
+	return control_check_layout(c, e);
+}
+
 static int
 activate(struct control *c, const struct window *w, cJSON *data,
     struct error *e)
@@ -184,6 +198,8 @@ activate(struct control *c, const struct window *w, cJSON *data,
 	if (evicted == 0)
 		evicted = catchup_evicted(c, w, e);
 	if (evicted == -1)
+		return -1;
+	if (check_layout(c, e) == -1)
 		return -1;
 	if (evicted == 1)
 		return degrade(c, w, data, e);

@@ -451,8 +451,8 @@ let_settle(struct load *l, struct listener *li)
 	int64_t		until;
 	size_t		n;
 
-	LOAD_AWAIT(l, consumer_unread(l->space, STREAM_CHAT, "fanout") == 0 &&
-	    consumer_unread(l->space, STREAM_INBOX, "reader") == 0);
+	LOAD_AWAIT(l, fanout_unread(l->space) == 0 &&
+	    reader_unread(l->space) == 0);
 	snprintf(durable, sizeof(durable), "dlv_%s", li->agent->id);
 	LOAD_AWAIT(l, consumer_unread(l->space, STREAM_DLV, durable) == 0);
 	do {

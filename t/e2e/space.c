@@ -447,6 +447,14 @@ space_setup(void)
 }
 
 void
+space_setup_shards(void)
+{
+	sp = space_make("--shards 2");
+	space_start(sp);
+	space_await_ready(sp);
+}
+
+void
 space_setup_short(void)
 {
 	sp = space_make("--lease-ttl 3s");

@@ -63,6 +63,7 @@ void	test_fail(const char *file, int line, const char *what)
 void	space_setup(void);		/* lease TTL 30 s */
 void	space_setup_short(void);	/* lease TTL 3 s */
 void	space_setup_idle(void);		/* init only: nothing runs */
+void	space_setup_shards(void);	/* two of them, lease TTL 30 s */
 void	space_teardown(void);
 extern struct space *sp;		/* what the fixtures made */
 
@@ -150,7 +151,12 @@ bool	stored_get(struct space *, enum stream_kind, uint64_t seq,
 void	stored_free(struct stored *);
 /* lease.0, parsed; NULL when there is none. */
 cJSON	*lease_get(struct space *);
-bool	lease_ready(struct space *);
+bool	lease_ready(struct space *);		/* of every shard */
+/* How many the space has now. */
+unsigned space_shards(struct space *);
+/* Not read, or not done with, by all fan-outs, and by all readers. */
+uint64_t fanout_unread(struct space *);
+uint64_t reader_unread(struct space *);
 
 /* --- agents ---------------------------------------------------------------------- */
 

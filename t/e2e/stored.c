@@ -280,11 +280,55 @@ lease_get(struct space *s)
 bool
 lease_ready(struct space *s)
 {
-	cJSON	*o = lease_get(s);
-	bool	 ready = cJSON_IsTrue(json_get(o, "ready"));
+	unsigned	 i, n = space_shards(s);
+	char		 key[32];
+	cJSON		*o;
+	bool		 ready = true;
+
+	for (i = 0; ready && i < n; i++) {
+		snprintf(key, sizeof(key), "lease.%u", i);
+		o = record_get(s, BUCKET_DELIVERY, key, NULL);
+		ready = cJSON_IsTrue(json_get(o, "ready"));
+		cJSON_Delete(o);
+	}
+	return ready;
+}
+
+unsigned
+space_shards(struct space *s)
+{
+	cJSON		*o = record_get(s, BUCKET_MEMBERS, "=delivery", NULL);
+	unsigned	 n = o == NULL ? 1 : (unsigned)number_of(o, "shards");
 
 	cJSON_Delete(o);
-	return ready;
+	return n;
+}
+
+static uint64_t
+unread(struct space *s, enum stream_kind kind, const char *base)
+{
+	unsigned	i, n = space_shards(s);
+	char		durable[64];
+	uint64_t	sum = 0;
+
+	for (i = 0; i < n; i++) {
+		snprintf(durable, sizeof(durable), n == 1 ? "%s" : "%s_%u",
+		    base, i);
+		sum += consumer_unread(s, kind, durable);
+	}
+	return sum;
+}
+
+uint64_t
+fanout_unread(struct space *s)
+{
+	return unread(s, STREAM_CHAT, "fanout");
+}
+
+uint64_t
+reader_unread(struct space *s)
+{
+	return unread(s, STREAM_INBOX, "reader");
 }
 
 void
@@ -302,6 +346,6 @@ presence_put(struct space *s, const char *id, const char *name,
 void
 await_drained(struct space *s)
 {
-	AWAIT(consumer_unread(s, STREAM_CHAT, "fanout") == 0);
-	AWAIT(consumer_unread(s, STREAM_INBOX, "reader") == 0);
+	AWAIT(fanout_unread(s) == 0);
+	AWAIT(reader_unread(s) == 0);
 }

@@ -144,7 +144,8 @@ END_TEST
 START_TEST(copies_are_the_publishers_bytes)
 {
 	struct agent	*scribe = writer("scribe"), *scout = writer("scout");
-	char		 body[1024], entry[2048], id[128];
+	char		 body[1024], entry[2048], id[256];
+	unsigned	 n = space_shards(sp);
 	struct stored	 in, out;
 	uint64_t	 seq;
 
@@ -160,9 +161,11 @@ START_TEST(copies_are_the_publishers_bytes)
 	ck_assert_str_eq(in.data, entry);
 	ck_assert_str_eq(out.data, body);
 	snprintf(id, sizeof(id), "odd-1:%s:1", scout->id);
-	ck_assert_str_eq(in.msg_id, id);
 	ck_assert_str_eq(out.msg_id, id);
-	snprintf(id, sizeof(id), "cotal.t.dinbox.%s", scout->id);
+	if (n > 1)
+		snprintf(id, sizeof(id), "odd-1:%s:1:%u", scout->id, n);
+	ck_assert_str_eq(in.msg_id, id);
+	subject_dinbox(id, sizeof(id), "t", n, scout->id);
 	ck_assert_str_eq(in.subject, id);
 	snprintf(id, sizeof(id), "cotal.t.dlv.%s", scout->id);
 	ck_assert_str_eq(out.subject, id);
@@ -433,6 +436,8 @@ int
 main(void)
 {
 	TCase	*tc = test_case("delivery", space_setup, 60);
+	TCase	*two = test_case("delivery by two shards", space_setup_shards,
+		    60);
 	TCase	*not = test_case("passed over", space_setup, 60);
 
 	tcase_add_test(tc, away_agent_gets_what_was_said);
@@ -440,10 +445,15 @@ main(void)
 	tcase_add_test(tc, order_holds_for_each_sender_and_channel);
 	tcase_add_test(tc, copies_are_the_publishers_bytes);
 	tcase_add_test(tc, a_message_published_twice_is_delivered_once);
+	tcase_add_test(two, away_agent_gets_what_was_said);
+	tcase_add_test(two, each_member_its_own_and_no_one_else);
+	tcase_add_test(two, order_holds_for_each_sender_and_channel);
+	tcase_add_test(two, copies_are_the_publishers_bytes);
+	tcase_add_test(two, a_message_published_twice_is_delivered_once);
 	tcase_add_test(not, what_is_no_message_stops_nothing);
 	tcase_add_test(not, catch_up_passes_over_what_is_no_message);
 	tcase_add_test(not, foreign_subject_in_the_chat_stream);
 	tcase_add_test(not, too_big_once_wrapped_is_a_dead_letter);
 	tcase_add_test(not, too_big_for_a_catch_up_is_a_dead_letter);
-	return test_main("delivery", tc, not, NULL);
+	return test_main("delivery", tc, two, not, NULL);
 }

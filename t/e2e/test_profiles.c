@@ -79,7 +79,7 @@ static const struct rule publish_rules[] = {
 	{ "$KV.cotal_presence_t.!",		NOBODY },
 	{ "$KV.cotal_members_t.general/!",	CONTROL },
 	{ "$KV.cotal_members_t.general/~",	CONTROL },
-	{ "$KV.cotal_members_t.=delivery",	CONTROL },
+	{ "$KV.cotal_members_t.=delivery",	CONTROL | SETUP },
 	{ "$KV.cotal_acl_t.!",			PROVISIONER },
 	{ "$KV.cotal_acl_t.~",			NOBODY },
 	{ "$KV.cotal_delivery_t.lease.0",	LEASE },
@@ -194,7 +194,7 @@ static const struct rule publish_rules[] = {
 						INSPECTOR },
 	{ "@CONSUMER.DELETE.KV_cotal_members_t.w_~", FANOUT | READER |
 						CONTROL | INSPECTOR |
-						UNDERTAKER },
+						UNDERTAKER | SETUP },
 	{ "@CONSUMER.DELETE.KV_cotal_members_t.w_!", NOBODY },
 	{ "@CONSUMER.CREATE.KV_cotal_acl_t",	NOBODY },
 };
