@@ -26,6 +26,7 @@
 #include "jwt.h"
 #include "log.h"
 #include "space.h"
+#include "supervised.h"
 
 struct space	*sp;
 
@@ -347,9 +348,7 @@ space_start(struct space *s)
 		setsid();
 		if (chdir(s->state) == -1)
 			_exit(127);
-		execl(reeved, "reeved", "-v", "--state", s->state,
-		    (char *)NULL);
-		_exit(127);
+		supervised_exec(reeved, s->state);
 	}
 }
 
@@ -385,6 +384,32 @@ reap(struct space *s)
 	while (waitpid(s->reeved, &status, 0) == -1 && errno == EINTR)
 		;
 	s->reeved = 0;
+	s->ending = false;
+}
+
+static char *
+service_dir(struct space *s, const char *role)
+{
+	static char	path[300];
+
+	snprintf(path, sizeof(path), "%s/service/%s", s->state, role);
+	return path;
+}
+
+/* What reeved does by itself: what needs others goes before them. */
+static void
+stop_in_order(struct space *s)
+{
+	static const char *const	roles[] = { "control", "reader",
+					    "fanout", "lease", "broker" };
+	size_t				i;
+
+	for (i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		if (supervised_at_all(service_dir(s, roles[i])))
+			role_down(s, roles[i]);
+	supervised_end(s->reeved);
+	for (i = 0; i < sizeof(roles) / sizeof(roles[0]); i++)
+		AWAIT(!supervised_at_all(service_dir(s, roles[i])));
 }
 
 void
@@ -392,8 +417,24 @@ space_stop(struct space *s)
 {
 	if (s->reeved == 0)
 		return;
-	kill(s->reeved, SIGTERM);
+	if (s->ending || supervised_by() == BY_REEVED)
+		supervised_end(s->reeved);
+	else
+		stop_in_order(s);
 	reap(s);
+}
+
+void
+space_end(struct space *s)
+{
+	s->ending = true;
+	supervised_end(s->reeved);
+}
+
+void
+space_freeze(struct space *s, bool frozen)
+{
+	supervised_signal(s->reeved, frozen ? SIGSTOP : SIGCONT);
 }
 
 void
@@ -413,7 +454,7 @@ space_crash(struct space *s)
 
 	for (i = 0; i < 4; i++)
 		pids[i] = role_pid(s, roles[i]);
-	kill(s->reeved, SIGKILL);
+	supervised_signal(s->reeved, SIGKILL);
 	for (i = 0; i < 4; i++)
 		if (pids[i] != 0)
 			kill(pids[i], SIGKILL);
@@ -469,40 +510,43 @@ space_teardown(void)
 	sp = NULL;
 }
 
+static char	*log_text(struct space *);
+
 /* --- roles ----------------------------------------------------------------------------- */
-
-static char *
-service_file(struct space *s, const char *role, const char *file)
-{
-	static char	path[400];
-
-	snprintf(path, sizeof(path), "%s/service/%s/supervise/%s", s->state,
-	    role, file);
-	return path;
-}
 
 pid_t
 role_pid(struct space *s, const char *role)
 {
-	char	*text = file_read(service_file(s, role, "pid"), 64, NULL,
-		    NULL);
-	pid_t	 pid = text == NULL ? 0 : (pid_t)atoi(text);
+	return supervised_pid(service_dir(s, role));
+}
 
-	free(text);
-	return pid;
+/* By its own word, where the supervisor does not hear it. */
+static bool
+has_said_bound(struct space *s, const char *role)
+{
+	char	*log, *p, who[64], *last = NULL;
+	bool	 is;
+
+	if ((log = log_text(s)) == NULL || role_pid(s, role) == 0) {
+		free(log);
+		return false;
+	}
+	snprintf(who, sizeof(who), " role=%s shard=0 msg=\"", role);
+	for (p = log; (p = strstr(p, who)) != NULL; ) {
+		p += strlen(who);
+		if (strncmp(strchr(p, '"') + 1, " was=", 5) == 0)
+			last = p;
+	}
+	is = last != NULL && strncmp(last, "bound\"", 6) == 0;
+	free(log);
+	return is;
 }
 
 bool
-role_is(struct space *s, const char *role, const char *state)
+role_is_ready(struct space *s, const char *role)
 {
-	char	*text = file_read(service_file(s, role, "reeve"), 4096, NULL,
-		    NULL), want[64];
-	bool	 is;
-
-	snprintf(want, sizeof(want), "state=%s\n", state);
-	is = text != NULL && strncmp(text, want, strlen(want)) == 0;
-	free(text);
-	return is;
+	return supervised_by() == BY_RUNIT ? has_said_bound(s, role) :
+	    supervised_is_ready(service_dir(s, role));
 }
 
 void
@@ -527,9 +571,12 @@ role_kill(struct space *s, const char *role)
 void
 role_control(struct space *s, const char *role, const char *bytes)
 {
-	int	fd = open(service_file(s, role, "control"),
-		    O_WRONLY | O_NONBLOCK);
+	char	path[400];
+	int	fd;
 
+	snprintf(path, sizeof(path), "%s/supervise/control",
+	    service_dir(s, role));
+	fd = open(path, O_WRONLY | O_NONBLOCK);
 	ck_assert_msg(fd != -1, "%s is not supervised", role);
 	ck_assert(write(fd, bytes, strlen(bytes)) == (ssize_t)strlen(bytes));
 	close(fd);
@@ -546,7 +593,7 @@ void
 role_up(struct space *s, const char *role)
 {
 	role_control(s, role, "u");
-	AWAIT(role_is(s, role, "ready"));
+	AWAIT(role_is_ready(s, role));
 }
 
 static char *

@@ -32,7 +32,9 @@ struct space {
 	struct trust	trust;
 	struct creds	root_creds;
 	struct bus	*root;		/* a user that may do everything */
-	pid_t		reeved;		/* 0: not running */
+	pid_t		reeved;		/* or who else supervises (see
+					 * supervised.h); 0: not running */
+	bool		ending;		/* told so, not yet waited for */
 };
 
 #define AWAIT_MS	20000
@@ -77,7 +79,10 @@ struct space *space_join(const struct space *first);
 void	space_start(struct space *);		/* reeved; does not wait */
 void	space_await_ready(struct space *);	/* lease ready, ours */
 void	space_stop(struct space *);		/* SIGTERM, waits */
+void	space_end(struct space *);	/* the same, does not wait */
 void	space_kill(struct space *);		/* SIGKILL of reeved alone */
+/* Keep the supervisor from doing anything, or let it go on. */
+void	space_freeze(struct space *, bool frozen);
 /* Stop the roles of this host as a crash would: reeved and all its roles
  * SIGKILLed at once. */
 void	space_crash(struct space *);
@@ -90,8 +95,8 @@ pid_t	role_pid(struct space *, const char *role);	/* 0: none */
 void	role_signal(struct space *, const char *role, int sig);
 void	role_kill(struct space *, const char *role);
 void	role_control(struct space *, const char *role, const char *bytes);
-/* "up", "ready" ... of supervise/reeve. */
-bool	role_is(struct space *, const char *role, const char *state);
+/* It runs and has said so: to the supervisor, under runit to its log. */
+bool	role_is_ready(struct space *, const char *role);
 /* Stop it for good, or start it and wait until it is ready. */
 void	role_down(struct space *, const char *role);
 void	role_up(struct space *, const char *role);

@@ -330,7 +330,7 @@ START_TEST(only_one_works)
 
 	load_start();
 	load_for(1500);
-	ck_assert(held_by(a) && role_is(a, "fanout", "ready"));
+	ck_assert(held_by(a) && role_is_ready(a, "fanout"));
 	/* to stand by, connected and up to date, is to be ready */
 	ck_assert_int_eq(reeve(b, out, sizeof(out), "wait --ready all "
 	    "--timeout 10s"), 0);
@@ -348,7 +348,7 @@ START_TEST(orderly_stop_hands_over_at_once)
 
 	load_start();
 	start = clock_ms();
-	ck_assert(kill(a->reeved, SIGTERM) == 0);
+	space_end(a);
 	AWAIT(pump() && works(b));
 	ck_assert_msg(clock_ms() - start < 1000, "took %lld ms",
 	    (long long)(clock_ms() - start));
@@ -373,7 +373,8 @@ stop_without_reader(int sig)
 
 	load_start();
 	reader = role_pid(a, "reader");
-	ck_assert(kill(a->reeved, SIGSTOP) == 0 && kill(reader, sig) == 0);
+	space_freeze(a, true);
+	ck_assert(kill(reader, sig) == 0);
 	AWAIT(pump() && !lease_ready(sp));
 	memset(&lease_log, 0, sizeof(lease_log));
 	ck_assert(kill(role_pid(a, "fanout"), SIGTERM) == 0);
@@ -387,7 +388,7 @@ stop_without_reader(int sig)
 	load_for(500);
 	check_single_flight();
 	ck_assert(held_by(b));
-	ck_assert(kill(a->reeved, SIGCONT) == 0);
+	space_freeze(a, false);
 	load_check();
 }
 
@@ -457,7 +458,7 @@ START_TEST(stopped_worker_pull_is_waited_for)
 	fanout = role_pid(a, "fanout");
 	reader = role_pid(a, "reader");
 	ck_assert(kill(fanout, SIGSTOP) == 0 && kill(reader, SIGSTOP) == 0);
-	kill(a->reeved, SIGSTOP);
+	space_freeze(a, true);
 	kill(role_pid(a, "lease"), SIGKILL);
 	kill(role_pid(a, "control"), SIGKILL);
 	AWAIT(pump() && works(b));
@@ -468,7 +469,7 @@ START_TEST(stopped_worker_pull_is_waited_for)
 	kill(reader, SIGCONT);
 	load_for(1000);
 	ck_assert(held_by(b));
-	kill(a->reeved, SIGCONT);
+	space_freeze(a, false);
 	load_check();
 }
 END_TEST

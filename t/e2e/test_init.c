@@ -474,7 +474,7 @@ START_TEST(status_shows_roles_shards_streams)
 	cJSON		*o;
 	struct error	 e;
 
-	AWAIT(role_is(sp, "fanout", "ready"));
+	AWAIT(role_is_ready(sp, "fanout"));
 	ck_assert_int_eq(reeve(sp, out, sizeof(out), "status --json"), EX_OK);
 	o = json_parse(out, strlen(out), &e);
 	ck_assert_msg(o != NULL, "%s: %s", e.text, out);
@@ -507,7 +507,7 @@ START_TEST(roles_stop_start_restart)
 	AWAIT(role_pid(sp, "reader") == 0);
 	AWAIT(!lease_ready(sp));
 	ck_assert_int_eq(reeve(sp, out, sizeof(out), "start reader"), EX_OK);
-	ck_assert(role_is(sp, "reader", "ready"));
+	ck_assert(role_is_ready(sp, "reader"));
 	ck_assert_int_eq(reeve(sp, out, sizeof(out), "stop reader"), EX_OK);
 	ck_assert_int_eq(reeve(sp, out, sizeof(out), "restart reader"),
 	    EX_OK);
