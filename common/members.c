@@ -219,3 +219,18 @@ members_each_of(const struct members *t, const char *owner,
 		    !fn(arg, map_key(n), m))
 			return;
 }
+
+size_t
+members_beyond(const struct members *t, uint64_t last)
+{
+	const struct map_node	*c, *o;
+	const struct member	*m;
+	size_t			 n = 0;
+
+	for (c = map_first(t->channels); c != NULL; c = map_next(c))
+		for (o = map_first(map_value(c)); o != NULL; o = map_next(o)) {
+			m = map_value(o);
+			n += !m->now.left && m->now.join_seq > last;
+		}
+	return n;
+}

@@ -39,6 +39,8 @@ const struct member *members_find(const struct members *,
 void	members_each(const struct members *, const char *channel,
 	    bool (*fn)(void *arg, const char *owner, const struct member *),
 	    void *arg);
+/* How many open ones begin behind the sequence `last`. */
+size_t	members_beyond(const struct members *, uint64_t last);
 /* fn for every record of an owner. */
 void	members_each_of(const struct members *, const char *owner,
 	    bool (*fn)(void *arg, const char *channel, const struct member *),

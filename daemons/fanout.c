@@ -24,6 +24,7 @@
 #define CAP		1024
 /* Of an owner's 1000 places: 800 are ours, and activation has the rest. */
 #define HEADROOM	800
+#define LOOK_MS		2000	/* while members are beyond the stream */
 
 struct recipient {
 	const char	*owner;		/* a view into a table */
@@ -47,6 +48,8 @@ struct fanout {
 	struct recipient	*recipients;
 	size_t			 n_recipients, cap_recipients;
 	uint64_t		 copies, dropped, holds;
+	size_t			 beyond;	/* members: see look_beyond */
+	int64_t			 look_ms;	/* at them again; 0: not */
 };
 
 /* --- who is owed a message -------------------------------------------------- */
@@ -336,6 +339,40 @@ bound(struct worker *w)
 	struct fanout	*f = w->own;
 
 	headroom_bind(&f->headroom, w->role->bus);
+	f->look_ms = clock_ms();
+}
+
+/*
+ * A membership that begins behind all that CHAT ever held was made for a
+ * stream that was there before this one: its owner believes itself a member,
+ * and is owed nothing until the sequences have come that far.
+ */
+static int
+look_beyond(struct fanout *f, struct error *e)
+{
+	struct worker		*w = &f->worker;
+	struct js_stream	 info;
+	size_t			 n;
+
+	if (f->look_ms == 0 || clock_ms() < f->look_ms)
+		return 0;
+	f->look_ms = clock_ms() + LOOK_MS;
+	/* A join reads CHAT before it writes: so do we, of a fresh table. */
+	if (watch_barrier(w->role->bus, w->watches, 1, JS_TIMEOUT_MS, e) == -1
+	    || js_stream_info(w->role->bus, f->stream, &info, e) == -1)
+		return bus_alive(w->role->bus) ? 0 : -1;
+	n = members_beyond(f->members, info.last_seq);
+	if (n > f->beyond)
+		log_error("members of another stream get nothing", "members="
+		    "%zu stream=%s last=%llu hint=\"they must join again\"", n,
+		    f->stream, (unsigned long long)info.last_seq);
+	else if (n == 0 && f->beyond > 0)
+		log_info("all members are of this stream", "stream=%s",
+		    f->stream);
+	f->beyond = n;
+	if (n == 0)
+		f->look_ms = 0;
+	return 0;
 }
 
 /* Without the reader's word an owner that it defers holds up the others. */
@@ -355,6 +392,8 @@ tend(struct worker *w, struct error *e)
 	uint64_t	 settled, stored_seq;
 
 	note_deafness(f);
+	if (look_beyond(f, e) == -1)
+		return -1;
 	settled = intake_settled(w->intake, &stored_seq);
 	return headroom_tend(&f->headroom, settled, stored_seq, e);
 }
@@ -444,6 +483,7 @@ health(struct role *r, cJSON *o)
 	cJSON_AddNumberToObject(o, "copies", (double)f->copies);
 	cJSON_AddNumberToObject(o, "dropped", (double)f->dropped);
 	cJSON_AddNumberToObject(o, "holds", (double)f->holds);
+	cJSON_AddNumberToObject(o, "beyond", (double)f->beyond);
 }
 
 int
