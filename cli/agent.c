@@ -457,6 +457,15 @@ agent_drop(struct agent_call *c)
 	c->reply = NULL;
 }
 
+/* Is it for now only that it was not done? */
+static bool
+is_later(const char *text)
+{
+	size_t	len = strlen(text), n = strlen(CTL_LATER);
+
+	return len >= n && strcmp(text + len - n, CTL_LATER) == 0;
+}
+
 /* {ok, data?, error?} */
 static cJSON *
 reply_data(natsMsg *m, struct error *e)
@@ -470,8 +479,10 @@ reply_data(natsMsg *m, struct error *e)
 		return NULL;
 	text = json_get(o, "error");
 	if (!cJSON_IsTrue(json_get(o, "ok")))
-		error_set(e, EX_DATAERR, "%s", cJSON_IsString(text) ?
-		    text->valuestring : "refused without a reason");
+		error_set(e, cJSON_IsString(text) &&
+		    is_later(text->valuestring) ? EX_TEMPFAIL : EX_DATAERR,
+		    "%s", cJSON_IsString(text) ? text->valuestring :
+		    "refused without a reason");
 	else if ((data = cJSON_DetachItemFromObjectCaseSensitive(o,
 	    "data")) == NULL && (data = cJSON_CreateObject()) == NULL)
 		error_errno(e, EX_OSERR, "reply");

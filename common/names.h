@@ -62,6 +62,9 @@ int	subject_svc(char *buf, size_t size, const char *space,
 	    const char *role, const char *sender);
 int	subject_ctl(char *buf, size_t size, const char *space,
 	    const char *service, const char *sender);
+/* So ends the error of ctl.delivery where it is no refusal: the same request
+ * may succeed later. */
+#define CTL_LATER	"try again"
 /* shards > 1 puts the shard before the owner. */
 int	subject_dinbox(char *buf, size_t size, const char *space,
 	    unsigned shards, const char *owner);

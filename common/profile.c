@@ -461,6 +461,7 @@ fill_control(struct draft *d)
 	get(d, d->kv[BUCKET_ACL]);
 	/* Has the reader passed what an earlier membership was owed? */
 	info(d, d->stream[STREAM_INBOX]);
+	sub(d, "%s.reeve.health.%s.reader.*", d->P, d->shard);
 	sub(d, "%s.ctl.delivery.*", d->P);
 	pub(d, "%s.ctl.delivery.*.reply.>", d->P);
 	watch_get(d, tables, sizeof(tables) / sizeof(tables[0]));

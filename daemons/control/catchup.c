@@ -219,10 +219,10 @@ turn(struct copying *k, struct pull *p, struct error *e)
 {
 	if (clock_ms() >= k->w->deadline_ms)
 		return error_set(e, EX_TEMPFAIL, "catch-up takes too long; "
-		    "try again");
+		    CTL_LATER);
 	if (k->failed)
-		return error_set(e, EX_TEMPFAIL, "catch-up failed: %s; try "
-		    "again", k->why.text);
+		return error_set(e, EX_TEMPFAIL, "catch-up failed: %s; "
+		    CTL_LATER, k->why.text);
 	if (headroom_tend(&k->c->headroom, k->c->entries_settled,
 	    k->c->entries_seq, e) == -1)
 		return -1;
@@ -289,8 +289,8 @@ catchup_copy(struct control *c, const struct window *w, struct error *e)
 			r = turn(&k, &p, e);
 	}
 	if (r == 0 && k.failed)
-		r = error_set(e, EX_TEMPFAIL, "catch-up failed: %s; try "
-		    "again", k.why.text);
+		r = error_set(e, EX_TEMPFAIL, "catch-up failed: %s; "
+		    CTL_LATER, k.why.text);
 	pull_stop(&p);
 	settle(&k);
 	if (bus_alive(c->bus))

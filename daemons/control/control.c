@@ -21,6 +21,7 @@
 #include "control.h"
 
 #define TURN_MS		200
+#define AGAIN_MS	20		/* a request that waits is run again */
 #define SYNC_MS		30000
 #define READ_MS		2000
 #define QUEUE_MAX	1024		/* requests; the rest time out */
@@ -28,8 +29,8 @@
 #define STALE_MS	25000		/* nobody waits for its answer */
 /* Of an owner's 1000 places in INBOX, beside fan-out's 800. */
 #define HEADROOM	150
-#define ENDING		"delivery stops here, or moves to another host; try " \
-			"again"
+#define ENDING		"delivery stops here, or moves to another host; " \
+			CTL_LATER
 
 static const struct op *const ops[] = { &op_join, &op_leave, &op_list };
 #define N_OPS	(sizeof(ops) / sizeof(ops[0]))
@@ -38,12 +39,16 @@ struct queued {
 	STAILQ_ENTRY(queued)	 entry;
 	natsMsg			*msg;
 	int64_t			 came_ms;
+	int64_t			 due_ms;	/* not to be run before */
+	struct waiting		 wait;
 };
 
 struct responder {
 	struct control		 control;
 	struct gate		 gate;
 	struct bus_sub		*sub;		/* NULL: paused */
+	char			 hears[SUBJECT_MAX];	/* the reader's health */
+	bool			 deaf;		/* ... which was refused */
 	STAILQ_HEAD(, queued)	 queue;
 	unsigned		 n_queued;
 	uint64_t		 served, refused, unbound, overflow;
@@ -77,16 +82,34 @@ queue_group(const struct role *r, char *buf, size_t size)
 
 /* --- requests in, answers out ------------------------------------------------------- */
 
-static struct queued *
-next_request(struct responder *rs)
+static void
+put_request(struct responder *rs, struct queued *q)
 {
-	struct queued	*q = STAILQ_FIRST(&rs->queue);
+	STAILQ_INSERT_TAIL(&rs->queue, q, entry);
+	rs->n_queued++;
+}
 
-	if (q != NULL) {
-		STAILQ_REMOVE_HEAD(&rs->queue, entry);
-		rs->n_queued--;
+static void
+take_request(struct responder *rs, struct queued *q)
+{
+	STAILQ_REMOVE(&rs->queue, q, queued, entry);
+	rs->n_queued--;
+}
+
+/* The first that is to be run now; *left_ms: else, when one is. */
+static struct queued *
+due_request(struct responder *rs, int64_t *left_ms)
+{
+	struct queued	*q;
+	int64_t		 now = clock_ms();
+
+	STAILQ_FOREACH(q, &rs->queue, entry) {
+		if (q->due_ms <= now)
+			return q;
+		if (left_ms != NULL && q->due_ms - now < *left_ms)
+			*left_ms = q->due_ms - now;
 	}
-	return q;
+	return NULL;
 }
 
 /* The broker does not check a reply subject against the requester: answer
@@ -102,18 +125,33 @@ is_bound(natsMsg *m)
 	    strncmp(reply + n, ".reply.", 7) == 0 && reply[n + 7] != '\0';
 }
 
+/* Whoever asked must see a refusal from what passes. */
+static const char *
+reason(const struct error *e, char *buf, size_t size)
+{
+	static const char	later[] = "; " CTL_LATER;
+	size_t			len = strlen(e->text), n = strlen(CTL_LATER);
+
+	if ((e->code != EX_TEMPFAIL && e->code != EX_UNAVAILABLE) ||
+	    (len >= n && strcmp(e->text + len - n, CTL_LATER) == 0))
+		return e->text;
+	snprintf(buf, size, "%.*s%s", (int)(size - sizeof(later)), e->text,
+	    later);
+	return buf;
+}
+
 static void
 answer(struct responder *rs, natsMsg *m, cJSON *data, const struct error *e)
 {
 	cJSON		*o = cJSON_CreateObject();
-	char		*body;
+	char		*body, text[sizeof(e->text)];
 	struct bus_pub	 p = { .subject = natsMsg_GetReply(m) };
 
 	if (o == NULL || !json_set_bool(o, "ok", data != NULL))
 		fatal_memory();
 	if (data != NULL)
 		cJSON_AddItemToObject(o, "data", data);
-	else if (!json_set_str(o, "error", e->text))
+	else if (!json_set_str(o, "error", reason(e, text, sizeof(text))))
 		fatal_memory();
 	if ((body = json_print(o)) == NULL)
 		fatal_memory();
@@ -146,7 +184,8 @@ refuse_queued(struct responder *rs)
 	struct error	 e;
 
 	error_set(&e, EX_TEMPFAIL, "%s", ENDING);
-	while ((q = next_request(rs)) != NULL) {
+	while ((q = STAILQ_FIRST(&rs->queue)) != NULL) {
+		take_request(rs, q);
 		if (is_bound(q->msg))
 			answer(rs, q->msg, NULL, &e);
 		bus_msg_free(q->msg);
@@ -176,8 +215,7 @@ on_request(void *arg, natsMsg *m)
 	}
 	q->msg = m;
 	q->came_ms = clock_ms();
-	STAILQ_INSERT_TAIL(&rs->queue, q, entry);
-	rs->n_queued++;
+	put_request(rs, q);
 }
 
 /* --- checking ------------------------------------------------------------------------ */
@@ -289,10 +327,12 @@ check_caller(const struct body *b, const struct subject *s, char *caller,
 
 static int
 serve_parsed(struct responder *rs, const struct body *b,
-    const struct subject *s, cJSON *data, struct error *e)
+    const struct subject *s, struct waiting *wait, cJSON *data,
+    struct error *e)
 {
 	char		 caller[SUBJECT_MAX];
-	struct request	 rq = { .caller = caller, .args = b->args };
+	struct request	 rq = { .caller = caller, .args = b->args,
+			    .wait = wait };
 	const struct op	*op;
 
 	if (check_caller(b, s, caller, sizeof(caller), e) == -1 ||
@@ -336,31 +376,43 @@ control_turn(struct control *c, int64_t timeout_ms, struct error *e)
 }
 
 static void
-serve(struct responder *rs, natsMsg *m)
+drop_unbound(struct responder *rs, natsMsg *m)
+{
+	rs->unbound++;
+	log_warn("request without a reply lane of its own",
+	    "subject=%s reply=%s", log_str(natsMsg_GetSubject(m)),
+	    log_str(natsMsg_GetReply(m)));
+}
+
+/* False: it waits, and is to be run again. */
+static bool
+serve(struct responder *rs, natsMsg *m, struct waiting *wait)
 {
 	struct body	 b = { NULL, NULL, NULL };
 	struct subject	 s;
 	struct error	 e = { .code = 0 };
 	cJSON		*body, *data = NULL;
+	int		 r = -1;
 
 	if (!subject_parse(&s, natsMsg_GetSubject(m)) ||
 	    s.kind != SUBJECT_CTL || !is_bound(m)) {
-		rs->unbound++;
-		log_warn("request without a reply lane of its own",
-		    "subject=%s reply=%s", log_str(natsMsg_GetSubject(m)),
-		    log_str(natsMsg_GetReply(m)));
-		return;
+		drop_unbound(rs, m);
+		return true;
 	}
 	body = json_parse(natsMsg_GetData(m),
 	    (size_t)natsMsg_GetDataLength(m), &e);
 	if (body != NULL && json_read(body, body_fields, &b, "", &e) == 0) {
 		if ((data = cJSON_CreateObject()) == NULL)
 			fatal_memory();
-		if (serve_parsed(rs, &b, &s, data, &e) == -1) {
-			cJSON_Delete(data);
-			data = NULL;
-		}
+		r = serve_parsed(rs, &b, &s, wait, data, &e);
 	}
+	cJSON_Delete(body);
+	if (r != 0) {
+		cJSON_Delete(data);
+		data = NULL;
+	}
+	if (r == 1)
+		return false;
 	if (data == NULL) {
 		rs->refused++;
 		log_info("refused", "subject=%s error=%s",
@@ -368,7 +420,7 @@ serve(struct responder *rs, natsMsg *m)
 	}
 	rs->served++;
 	answer(rs, m, data, &e);
-	cJSON_Delete(body);
+	return true;
 }
 
 /* The lease as the store has it: nothing is answered on the clock's word
@@ -385,19 +437,75 @@ proven(struct responder *rs)
 	return gate_read_open(&rs->gate);
 }
 
-/* One at a time: two joins would share the catch-up consumer. */
+/* One at a time: two joins would share the catch-up consumer.  One that only
+ * waits goes behind the others. */
 static void
 serve_one(struct responder *rs)
 {
 	struct queued	*q;
 
-	if (STAILQ_EMPTY(&rs->queue) || !proven(rs))
+	if (due_request(rs, NULL) == NULL || !proven(rs) ||
+	    (q = due_request(rs, NULL)) == NULL)
 		return;
-	q = next_request(rs);
-	if (clock_ms() - q->came_ms < STALE_MS)
-		serve(rs, q->msg);
+	take_request(rs, q);
+	if (clock_ms() - q->came_ms < STALE_MS &&
+	    !serve(rs, q->msg, &q->wait)) {
+		q->due_ms = clock_ms() + AGAIN_MS;
+		put_request(rs, q);
+		return;
+	}
 	bus_msg_free(q->msg);
 	free(q);
+}
+
+/* --- the reader's word ------------------------------------------------------------------ */
+
+static void
+on_reader_health(void *arg, natsMsg *m)
+{
+	struct responder	*rs = arg;
+	struct reader_word	*w = &rs->control.reader_word;
+	const cJSON		*seq, *deferred;
+	cJSON			*tree;
+
+	tree = json_parse(natsMsg_GetData(m),
+	    (size_t)natsMsg_GetDataLength(m), NULL);
+	seq = json_get(tree, "clearSeq");
+	deferred = json_get(tree, "deferredOwners");
+	headroom_hear(&rs->control.headroom, m);
+	bus_msg_free(m);
+	if (!cJSON_IsNumber(seq) || !cJSON_IsArray(deferred)) {
+		cJSON_Delete(tree);
+		return;
+	}
+	cJSON_Delete(w->tree);
+	w->tree = tree;
+	w->deferred = deferred;
+	w->clear_seq = (uint64_t)seq->valuedouble;
+	w->n++;
+}
+
+static int
+hear_reader(struct responder *rs, struct error *e)
+{
+	const struct role	*r = rs->control.role;
+
+	subject_health(rs->hears, sizeof(rs->hears), r->config.space,
+	    r->shard_text, "reader", "*");
+	rs->deaf = false;
+	return bus_subscribe(r->bus, rs->hears, NULL, on_reader_health, rs,
+	    e) == NULL ? -1 : 0;
+}
+
+/* Without it an owner that the reader defers holds up others' rejoins. */
+static void
+note_deafness(struct responder *rs)
+{
+	if (rs->deaf || !bus_refused(rs->control.bus, rs->hears))
+		return;
+	rs->deaf = true;
+	log_error("may not hear the reader's health", "subject=%s",
+	    rs->hears);
 }
 
 /* --- the role ----------------------------------------------------------------------------- */
@@ -439,7 +547,7 @@ bind_session(struct responder *rs, struct error *e)
 	c->bus = c->role->bus;
 	c->entries_settled = c->entries_seq = 0;
 	if (gate_bind(&rs->gate, c->bus, e) == -1 ||
-	    watch_bind(c->members_watch, c->bus, e) == -1)
+	    hear_reader(rs, e) == -1 || watch_bind(c->members_watch, c->bus, e) == -1)
 		return -1;
 	return watch_wait(c->bus, &c->members_watch, 1, SYNC_MS, e);
 }
@@ -462,10 +570,11 @@ loop(struct responder *rs, struct error *e)
 		    headroom_tend(&c->headroom, c->entries_settled,
 		    c->entries_seq, e) == -1)
 			return -1;
+		note_deafness(rs);
 		serve_one(rs);
 		left = rs->sub == NULL ? TURN_MS :
 		    gate_valid_until(&rs->gate) - clock_ms();
-		if (!STAILQ_EMPTY(&rs->queue))
+		if (due_request(rs, &left) != NULL)
 			left = 0;
 	} while (role_turn(c->role, left < TURN_MS ? left : TURN_MS));
 	return 0;

@@ -12,6 +12,15 @@
  * The control responder's parts (wire section 6).  An op is a file with a
  * const struct op at its end; control.c knows nothing else of it.
  */
+
+/* What the reader last said of itself in its health. */
+struct reader_word {
+	uint64_t	 n;		/* how often it said so */
+	uint64_t	 clear_seq;	/* all up to it is dealt with, but for */
+	const cJSON	*deferred;	/* ... what these owners have */
+	cJSON		*tree;
+};
+
 struct control {
 	struct role		*role;
 	struct bus		*bus;		/* of the session */
@@ -19,9 +28,19 @@ struct control {
 	struct watch		*members_watch;
 	struct headroom		 headroom;
 	uint64_t		 entries_settled, entries_seq;
+	struct reader_word	 reader_word;
 	char			 chat[STREAM_MAX];
 	char			 inbox[STREAM_MAX];
 	char			 fanout[64], reader[64];	/* durables */
+};
+
+/* What a request that has to wait knows from run to run; zero at first. */
+struct waiting {
+	int64_t		until_ms;
+	uint64_t	leave_seq;	/* of the interval it waits for */
+	bool		noted;
+	uint64_t	owed_seq;	/* INBOX: all owed is at or below */
+	uint64_t	noted_at;	/* reader_word.n */
 };
 
 /* A request whose form, sender and channel have been checked. */
@@ -29,6 +48,7 @@ struct request {
 	const char	*caller;	/* the authenticated id */
 	const char	*channel;	/* concrete; NULL when op has none */
 	const cJSON	*args;		/* NULL if absent */
+	struct waiting	*wait;
 };
 
 struct op {
@@ -37,7 +57,8 @@ struct op {
 	bool		 acl;		/* and inside the caller's ACL */
 	/*
 	 * Do it.  0: data (added to, {} at first) is the answer's.  -1 with
-	 * *e: its text is the answer's error.
+	 * *e: its text is the answer's error.  1: not yet; others have their
+	 * turn, and it is run again in a moment.
 	 */
 	int		(*run)(struct control *, const struct request *,
 			    cJSON *data, struct error *);

@@ -16,9 +16,9 @@
 #include "registry.h"
 #include "watch.h"
 
-/* A join may take so long; the others behind it wait 5 s for theirs. */
+/* A join may wait so long, and then copy so long; the others behind it wait
+ * 5 s for theirs. */
 #define JOIN_MS		2000
-#define POLL_MS		20
 #define BARRIER_MS	2000
 
 static int
@@ -51,67 +51,153 @@ read_fence(struct control *c, uint64_t *fence, struct error *e)
 
 /* --- an earlier interval ----------------------------------------------------------- */
 
-/*
- * Have fan-out and reader passed leave_seq?  Then nothing that the interval
- * before it was owed is still on its way.  1, 0, -1 *e.
- */
+/* Fan-out: has it passed the last message of that interval?  1, 0, -1 *e. */
 static int
-passed(struct control *c, uint64_t leave_seq, struct error *e)
+fanout_passed(struct control *c, uint64_t leave_seq, struct error *e)
 {
-	struct js_consumer	fanout, reader;
-	struct js_stream	inbox;
+	struct js_consumer	info;
 	int			done;
 
-	if (js_consumer_info(c->bus, c->chat, c->fanout, &fanout, e) == -1)
+	if (js_consumer_info(c->bus, c->chat, c->fanout, &info, e) == -1)
 		return -1;
-	done = fanout.ack_floor_seq >= leave_seq ||
-	    (fanout.n_pending == 0 && fanout.n_ack_pending == 0);
-	js_consumer_free(&fanout);
-	if (!done)
-		return 0;
-	if (js_stream_info(c->bus, c->inbox, &inbox, e) == -1 ||
-	    js_consumer_info(c->bus, c->inbox, c->reader, &reader, e) == -1)
-		return -1;
-	done = reader.ack_floor_seq >= inbox.last_seq ||
-	    (reader.n_pending == 0 && reader.n_ack_pending == 0);
-	js_consumer_free(&reader);
+	done = info.ack_floor_seq >= leave_seq ||
+	    (info.n_pending == 0 && info.n_ack_pending == 0);
+	js_consumer_free(&info);
 	return done;
 }
 
+/* All of this owner that the interval was owed is in INBOX by now. */
 static int
-wait_passed(struct control *c, uint64_t leave_seq, int64_t deadline_ms,
+note_owed(struct control *c, struct waiting *w, struct error *e)
+{
+	struct js_stream	inbox;
+
+	if (js_stream_info(c->bus, c->inbox, &inbox, e) == -1)
+		return -1;
+	w->owed_seq = inbox.last_seq;
+	w->noted = true;
+	w->noted_at = c->reader_word.n;
+	return 0;
+}
+
+/*
+ * The reader's floor stands still behind whatever owner it defers.  Its word,
+ * said since, tells whether it is this one.
+ */
+static bool
+reader_says_so(const struct control *c, const struct request *rq,
+    const struct js_consumer *reader)
+{
+	const struct reader_word	*said = &c->reader_word;
+	const cJSON			*owner;
+
+	if (said->n == rq->wait->noted_at)
+		return false;
+	cJSON_ArrayForEach(owner, said->deferred)
+		if (cJSON_IsString(owner) &&
+		    strcmp(owner->valuestring, rq->caller) == 0)
+			return false;
+	/* The last entries may be another shard's. */
+	return said->clear_seq >= rq->wait->owed_seq ||
+	    (reader->n_pending == 0 &&
+	    said->clear_seq >= reader->delivered_seq);
+}
+
+static int
+reader_passed(struct control *c, const struct request *rq, struct error *e)
+{
+	struct js_consumer	info;
+	int			done;
+
+	if (!rq->wait->noted && note_owed(c, rq->wait, e) == -1)
+		return -1;
+	if (js_consumer_info(c->bus, c->inbox, c->reader, &info, e) == -1)
+		return -1;
+	done = info.ack_floor_seq >= rq->wait->owed_seq ||
+	    (info.n_pending == 0 && info.n_ack_pending == 0) ||
+	    reader_says_so(c, rq, &info);
+	js_consumer_free(&info);
+	return done;
+}
+
+/*
+ * Is all that the caller was owed up to leave_seq dealt with, so that nobody
+ * will ask for that interval again?  1; 0: not yet, run the request again; -1
+ * with *e, also when it has waited for long enough.
+ */
+static int
+passed(struct control *c, const struct request *rq, uint64_t leave_seq,
     struct error *e)
 {
-	int	r;
+	struct waiting	*w = rq->wait;
+	int		 r = 1;
 
-	while ((r = passed(c, leave_seq, e)) == 0) {
-		if (clock_ms() >= deadline_ms)
-			return error_set(e, EX_TEMPFAIL, "what an earlier "
-			    "membership was owed is still being delivered; "
-			    "try again");
-		if (control_turn(c, POLL_MS, e) == -1)
-			return -1;
+	if (w->until_ms == 0 || w->leave_seq != leave_seq) {
+		if (w->until_ms == 0)
+			w->until_ms = clock_ms() + JOIN_MS;
+		w->leave_seq = leave_seq;
+		w->noted = false;
 	}
-	return r == 1 ? 0 : -1;
+	if (!w->noted)
+		r = fanout_passed(c, leave_seq, e);
+	if (r == 1)
+		r = reader_passed(c, rq, e);
+	if (r == 0 && clock_ms() >= w->until_ms)
+		return error_set(e, EX_TEMPFAIL, "what an earlier membership "
+		    "was owed is still being delivered; " CTL_LATER);
+	return r;
 }
 
 /*
  * The interval that ends must stay in the record while a lagging worker may
  * still ask for it.  The record holds one: a second rejoin waits for the
- * first to be done with.
+ * first to be done with.  1; 0: it waits; -1 *e.
  */
 static int
-keep_previous(struct control *c, struct membership *m, int64_t deadline_ms,
-    struct error *e)
+keep_previous(struct control *c, const struct request *rq,
+    struct membership *m, struct error *e)
 {
+	int	r;
+
 	if (!m->now.left)
-		return 0;
-	if (m->has_previous && wait_passed(c, m->previous.leave_seq,
-	    deadline_ms, e) == -1)
-		return -1;
+		return 1;
+	if (m->has_previous && (r = passed(c, rq, m->previous.leave_seq, e))
+	    != 1)
+		return r;
 	m->previous = m->now;
 	m->has_previous = true;
-	return 0;
+	return 1;
+}
+
+static bool
+is_beyond(const struct interval *i, uint64_t frontier)
+{
+	return i->join_seq > frontier ||
+	    (i->left && i->leave_seq > frontier);
+}
+
+/*
+ * Cursors that CHAT has not come to are those of a stream that was there
+ * before it: what they say is not of this one, and nothing is owed by them.
+ * Closed at 0, an interval entitles to nothing.
+ */
+static void
+forget_beyond(struct membership *m, uint64_t frontier)
+{
+	if (m->has_previous && is_beyond(&m->previous, frontier)) {
+		m->previous = (struct interval){ .left = true };
+		m->has_previous = false;
+	}
+	if (!is_beyond(&m->now, frontier))
+		return;
+	log_warn("membership of another stream", "channel=%s owner=%s "
+	    "joinCursor=%llu last=%llu", log_str(m->channel),
+	    log_str(m->owner), (unsigned long long)m->now.join_seq,
+	    (unsigned long long)frontier);
+	m->has_previous = false;
+	m->now = (struct interval){ .left = true };
+	m->state = MEMBER_LIVE_CONFIRMED;
+	m->activated = false;
 }
 
 /* --- joining ------------------------------------------------------------------------- */
@@ -126,27 +212,28 @@ copy_string(const char *s)
 	return d;
 }
 
-/* A new interval in r, from here on; not written yet. */
+/* A new interval in r, from frontier on; not written yet.  1; 0: it waits;
+ * -1 *e. */
 static int
 open_interval(struct control *c, const struct request *rq,
-    struct registered *r, int64_t deadline_ms, struct error *e)
+    struct registered *r, uint64_t frontier, struct error *e)
 {
 	struct membership	*m = &r->m;
+	int			 rv;
 
 	if (!r->exists) {
 		m->channel = copy_string(rq->channel);
 		m->owner = copy_string(rq->caller);
-	} else if (keep_previous(c, m, deadline_ms, e) == -1)
-		return -1;
-	if (chat_frontier(c, &m->now.join_seq, e) == -1)
-		return -1;
+	} else if ((rv = keep_previous(c, rq, m, e)) != 1)
+		return rv;
+	m->now.join_seq = frontier;
 	m->now.left = false;
 	m->now.leave_seq = 0;
 	m->state = MEMBER_DURABLE_ACTIVE;
 	m->generation++;
 	m->activated = false;
 	m->fence_seq = 0;
-	return 0;
+	return 1;
 }
 
 static int
@@ -215,60 +302,89 @@ activate(struct control *c, const struct window *w, cJSON *data,
 	return -1;
 }
 
-/* Commit what is new of the record: the interval, then its fence.  1: done;
- * 0: the race was lost; -1: *e. */
-static int
+enum commit { COMMITTED, COMMIT_WAITS, COMMIT_RACED, COMMIT_FAILED };
+
+static enum commit
+committed(enum written w)
+{
+	return w == WRITTEN ? COMMITTED : w == WRITE_SUPERSEDED ?
+	    COMMIT_RACED : COMMIT_FAILED;
+}
+
+/* What is new of the record: the interval, then its fence. */
+static enum commit
 commit(struct control *c, const struct request *rq, struct registered *r,
-    int64_t deadline_ms, struct error *e)
+    uint64_t frontier, struct error *e)
 {
 	enum written	w = WRITTEN;
+	int		rv;
 
 	if (!r->exists || !membership_is_open(&r->m)) {
-		if (open_interval(c, rq, r, deadline_ms, e) == -1)
-			return -1;
+		rv = open_interval(c, rq, r, frontier, e);
+		if (rv != 1)
+			return rv == 0 ? COMMIT_WAITS : COMMIT_FAILED;
 		w = registry_write(c, r, e);
 	}
 	if (w == WRITTEN && r->m.fence_seq == 0) {
 		if (read_fence(c, &r->m.fence_seq, e) == -1)
-			return -1;
+			return COMMIT_FAILED;
 		/* A retry, however late, must not copy everything since. */
 		if (r->m.fence_seq > 0)
 			w = registry_write(c, r, e);
 	}
-	return w == WRITTEN ? 1 : w == WRITE_SUPERSEDED ? 0 : -1;
+	return committed(w);
+}
+
+static enum commit
+read_and_commit(struct control *c, const struct request *rq,
+    struct registered *r, struct error *e)
+{
+	uint64_t	frontier;
+
+	if (registry_read(c, rq->channel, rq->caller, r, e) == -1)
+		return COMMIT_FAILED;
+	if (chat_frontier(c, &frontier, e) == -1)
+		return COMMIT_FAILED;
+	if (r->exists)
+		forget_beyond(&r->m, frontier);
+	if (r->exists && membership_is_open(&r->m) && r->m.activated)
+		return COMMITTED;
+	return commit(c, rq, r, frontier, e);
 }
 
 static int
 join(struct control *c, const struct request *rq, cJSON *data,
     struct error *e)
 {
-	int64_t			deadline = clock_ms() + JOIN_MS;
 	struct registered	r;
 	struct window		w = { .channel = rq->channel,
 				    .owner = rq->caller,
-				    .deadline_ms = deadline };
-	int			i, rv;
+				    .deadline_ms = clock_ms() + JOIN_MS };
+	enum commit		did;
+	bool			active;
+	int			i;
 
 	for (i = 0; i < REGISTRY_TRIES; i++) {
-		if (registry_read(c, rq->channel, rq->caller, &r, e) == -1)
-			return -1;
-		if (r.exists && membership_is_open(&r.m) && r.m.activated) {
-			rv = answer(data, true, r.m.generation, NULL);
-			registered_free(&r);
-			return rv;
-		}
-		rv = commit(c, rq, &r, deadline, e);
+		did = read_and_commit(c, rq, &r, e);
 		w.join_seq = r.m.now.join_seq;
 		w.fence_seq = r.m.fence_seq;
 		w.generation = r.m.generation;
+		active = r.m.activated;
 		registered_free(&r);
-		if (rv == -1)
+		switch (did) {
+		case COMMITTED:
+			return active ? answer(data, true, w.generation,
+			    NULL) : activate(c, &w, data, e);
+		case COMMIT_WAITS:
+			return 1;
+		case COMMIT_RACED:
+			break;
+		case COMMIT_FAILED:
 			return -1;
-		if (rv == 1)
-			return activate(c, &w, data, e);
+		}
 	}
 	return error_set(e, EX_TEMPFAIL, "membership of \"%s\" changes too "
-	    "fast; try again", rq->channel);
+	    "fast; " CTL_LATER, rq->channel);
 }
 
 const struct op op_join = {

@@ -56,9 +56,10 @@ registry_read(struct control *c, const char *channel, const char *owner,
 		/* What is no record must not keep its owner out for ever: as
 		 * if there were none, under a generation above any before. */
 		if (read_own(&r->m, &m, channel, owner, e) == -1) {
-			log_error("unreadable membership", "key=%s/%s rev=%llu"
-			    " error=%s", log_str(channel), log_str(owner),
-			    (unsigned long long)m.seq, log_str(e->text));
+			log_error("unreadable membership", "channel=%s "
+			    "owner=%s rev=%llu error=%s", log_str(channel),
+			    log_str(owner), (unsigned long long)m.seq,
+			    log_str(e->text));
 			membership_free(&r->m);
 			r->m.generation = m.seq;
 			js_message_free(&m);
@@ -141,7 +142,7 @@ change(struct control *c, const char *channel, const char *owner,
 			return w;
 	}
 	error_set(e, EX_TEMPFAIL, "membership of \"%s\" changes too fast; "
-	    "try again", channel);
+	    CTL_LATER, channel);
 	return WRITE_FAILED;
 }
 

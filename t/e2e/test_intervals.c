@@ -241,6 +241,177 @@ START_TEST(a_second_rejoin_waits_for_what_is_owed)
 }
 END_TEST
 
+/* The interval that a rejoin would drop, and the one after it; the rejoin is
+ * asked for. */
+static void
+rejoin_twice(struct asked *q)
+{
+	agent_join(scout, "general");
+	agent_post(scribe, "general", "a");
+	agent_leave(scout, "general", 1);
+	agent_join(scout, "general");
+	agent_post(scribe, "general", "b");
+	agent_leave(scout, "general", 2);
+	agent_ask(scout, q, "durableJoin", "{\"channel\":\"general\"}");
+}
+
+/* What is said to a member that no ACL record knows is put off for long. */
+static void
+defer_a_stranger(void)
+{
+	char	stranger[ID_MAX];
+
+	snprintf(stranger, sizeof(stranger), "%s", scribe->id);
+	stranger[5] = stranger[5] == 'A' ? 'B' : 'A';
+	member_put(sp, "review", stranger, "\"joinCursor\":0,"
+	    "\"generation\":1,\"activated\":true");
+	agent_post(scribe, "review", "to the stranger");
+	AWAIT(stream_messages(sp, STREAM_INBOX) == 1);
+	AWAIT(consumer_get(sp, STREAM_INBOX, "reader").n_redelivered == 1);
+}
+
+START_TEST(a_rejoin_does_not_wait_for_a_stranger)
+{
+	struct asked	 q;
+	cJSON		*o;
+	char		*text;
+
+	defer_a_stranger();
+	rejoin_twice(&q);
+	o = agent_answer(scout, &q);
+	text = json_print(o);
+	ck_assert_msg(cJSON_IsTrue(json_get(o, "ok")), "%s", text);
+	free(text);
+	cJSON_Delete(o);
+	/* It was so when it was answered: the stranger's is still there. */
+	ck_assert_uint_eq(consumer_get(sp, STREAM_INBOX, "reader")
+	    .n_ack_pending, 1);
+	agent_post(scribe, "general", "c");
+	agent_expect(scout, 3);
+	ck_assert_str_eq(scout->got[0].text, "a");
+	ck_assert_str_eq(scout->got[1].text, "b");
+	ck_assert_str_eq(scout->got[2].text, "c");
+}
+END_TEST
+
+/* The reader's word is of others: what it has not reached is waited for. */
+START_TEST(a_rejoin_waits_for_its_own_beside_a_stranger)
+{
+	struct asked	 q;
+	cJSON		*o;
+
+	defer_a_stranger();
+	role_down(sp, "reader");
+	rejoin_twice(&q);
+	o = agent_answer(scout, &q);
+	ck_assert(cJSON_IsFalse(json_get(o, "ok")));
+	ck_assert_ptr_nonnull(strstr(json_get(o, "error")->valuestring,
+	    "still being delivered; try again"));
+	cJSON_Delete(o);
+	role_up(sp, "reader");
+	agent_expect(scout, 2);
+	ck_assert_uint_eq(agent_join(scout, "general"), 3);
+	agent_post(scribe, "general", "c");
+	expect("c");
+}
+END_TEST
+
+START_TEST(a_rejoin_that_waits_holds_up_nobody)
+{
+	struct asked	q, list, join;
+
+	role_down(sp, "reader");
+	rejoin_twice(&q);
+	agent_ask(scout, &list, "listMemberships", NULL);
+	agent_ask(scout, &join, "durableJoin", "{\"channel\":\"review\"}");
+	cJSON_Delete(agent_answer(scout, &list));
+	cJSON_Delete(agent_answer(scout, &join));
+	ck_assert_msg(q.reply == NULL, "what waits was answered before");
+	/* It goes on as soon as it can. */
+	role_up(sp, "reader");
+	cJSON_Delete(agent_answer(scout, &q));
+}
+END_TEST
+
+START_TEST(what_may_pass_is_told_from_a_refusal)
+{
+	char	out[1024];
+
+	role_down(sp, "fanout");
+	agent_join(scout, "general");
+	agent_post(scribe, "general", "a");
+	agent_leave(scout, "general", 1);
+	agent_join(scout, "general");
+	agent_leave(scout, "general", 2);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "join --as scout "
+	    "general"), EX_TEMPFAIL);
+	ck_assert_ptr_nonnull(strstr(out, "try again"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "join --as scout "
+	    "elsewhere"), EX_DATAERR);
+	ck_assert_ptr_nonnull(strstr(out, "not within your read ACL"));
+}
+END_TEST
+
+/* --- a stream that was made anew --------------------------------------------------- */
+
+/* CHAT is gone with all its sequences, and there again. */
+static void
+renew_chat(void)
+{
+	struct bus_pub	 p = { .subject = "$JS.API.STREAM.DELETE.CHAT_t" };
+	struct error	 e;
+	char		 out[1024];
+
+	role_down(sp, "fanout");
+	bus_msg_free(bus_call(sp->root, &p, 2000, &e));
+	ck_assert_msg(reeve(sp, out, sizeof(out), "init --fanout-from new")
+	    == 0, "%s", out);
+	ck_assert_uint_eq(stream_last_seq(sp, STREAM_CHAT), 0);
+	role_up(sp, "fanout");
+}
+
+START_TEST(a_membership_of_another_stream_is_begun_anew)
+{
+	cJSON	*o;
+
+	post_run("review", "old", 5);
+	ck_assert_uint_eq(agent_join(scout, "general"), 1);
+	agent_post(scribe, "general", "before");
+	expect("before");
+	renew_chat();
+	AWAIT(logged(sp, "members of another stream get nothing\" "
+	    "members=1"));
+	agent_post(scribe, "general", "unheard");
+	ck_assert_uint_eq(agent_join(scout, "general"), 2);
+	o = member_get(sp, "general", scout->id);
+	ck_assert_uint_eq(number_of(o, "joinCursor"), 1);
+	cJSON_Delete(o);
+	agent_post(scribe, "general", "heard");
+	expect("heard");
+	AWAIT(logged(sp, "all members are of this stream"));
+}
+END_TEST
+
+/* Its old interval is not one of these sequences either. */
+START_TEST(what_was_left_of_another_stream_entitles_to_nothing)
+{
+	cJSON	*o;
+
+	agent_join(scout, "general");
+	post_run("general", "old", 3);
+	agent_leave(scout, "general", 1);
+	expect("old1 old2 old3");
+	renew_chat();
+	ck_assert_uint_eq(agent_join(scout, "general"), 2);
+	agent_leave(scout, "general", 2);
+	post_run("general", "new", 4);
+	expect("");
+	o = member_get(sp, "general", scout->id);
+	ck_assert_uint_eq(number_of(o, "leaveCursor"), 0);
+	cJSON_Delete(o);
+}
+END_TEST
+
 START_TEST(a_stale_leave_leaves_the_membership)
 {
 	struct error	 e;
@@ -448,6 +619,7 @@ main(void)
 {
 	TCase	*edges = test_case("edges", setup, 60);
 	TCase	*rejoin = test_case("rejoin", setup, 60);
+	TCase	*renewed = test_case("renewed", setup, 60);
 	TCase	*retry = test_case("retry", setup, 60);
 	TCase	*evicted = test_case("evicted", setup, 90);
 
@@ -460,6 +632,13 @@ main(void)
 	tcase_add_test(rejoin, a_lagging_fanout_honours_the_old_interval);
 	tcase_add_test(rejoin, a_lagging_reader_honours_the_old_interval);
 	tcase_add_test(rejoin, a_second_rejoin_waits_for_what_is_owed);
+	tcase_add_test(rejoin, a_rejoin_does_not_wait_for_a_stranger);
+	tcase_add_test(rejoin, a_rejoin_waits_for_its_own_beside_a_stranger);
+	tcase_add_test(rejoin, a_rejoin_that_waits_holds_up_nobody);
+	tcase_add_test(rejoin, what_may_pass_is_told_from_a_refusal);
+	tcase_add_test(renewed, a_membership_of_another_stream_is_begun_anew);
+	tcase_add_test(renewed,
+	    what_was_left_of_another_stream_entitles_to_nothing);
 	tcase_add_test(rejoin, a_stale_leave_leaves_the_membership);
 	tcase_add_test(rejoin, a_leave_during_activation_wins);
 	tcase_add_test(retry, a_retry_copies_up_to_the_recorded_fence);
@@ -470,5 +649,6 @@ main(void)
 	tcase_add_test(evicted, a_busy_channel_evicts_nothing_of_another);
 	tcase_add_test(evicted, a_window_that_is_still_there_is_no_eviction);
 	tcase_add_test(evicted, an_empty_window_is_no_eviction);
-	return test_main("intervals", edges, rejoin, retry, evicted, NULL);
+	return test_main("intervals", edges, rejoin, renewed, retry, evicted,
+	    NULL);
 }

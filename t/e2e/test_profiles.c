@@ -230,6 +230,9 @@ static const struct rule subscribe_rules[] = {
 	{ "cotal.t.ctl.manager.~.reply.*",	NOBODY },
 	{ "cotal.t.reeve.>",			NOBODY },
 	{ "cotal.t.reeve.health.0.>",		LEASE | INSPECTOR },
+	{ "cotal.t.reeve.health.0.reader.*",	LEASE | INSPECTOR | FANOUT |
+						CONTROL },
+	{ "cotal.t.reeve.health.0.lease.*",	LEASE | INSPECTOR },
 	{ "cotal.t.reeve.health.1.>",		INSPECTOR },
 	{ "cotal.t.reeve.dead.>",		NOBODY },
 	{ "$KV.>",				NOBODY },

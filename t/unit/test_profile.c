@@ -408,6 +408,8 @@ START_TEST(subscriptions)
 	ck_assert(!may_sub("cotal.s.chat." ID ".general"));
 	ck_assert_int_eq(fill(PROFILE_CONTROL, &s), 0);
 	ck_assert(may_sub("cotal.s.ctl.delivery." TARGET));
+	ck_assert(may_sub("cotal.s.reeve.health.0.reader.h"));
+	ck_assert(!may_sub("cotal.s.reeve.health.0.fanout.h"));
 	ck_assert(!may_sub("cotal.s.ctl.self." TARGET));
 	ck_assert(!may_sub("cotal.s.ctl.manager." TARGET));
 	ck_assert_int_eq(fill(PROFILE_OBSERVER, &s), 0);
