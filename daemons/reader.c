@@ -22,9 +22,12 @@
 #define BATCH		512
 #define CAP		4096
 #define NAK_DELAY_MS	2000
+#define FOLLOW_MS	100		/* behind one that should be back */
+#define FOLLOW_LATE_MS	500		/* but is not: no longer follow it */
 #define NO_ACL		"unknown owner: no ACL record"
 #define SAY_DEFERRED_MS	100		/* health, while any is deferred */
-#define SAID_OWNERS_MAX	64
+#define SAID_OWNERS_MAX	64		/* all of them; of more, who has ... */
+#define SAID_LEAST	50		/* ... so many: the rest has room */
 #define OVERDUE_MS	8000		/* a deferred entry should be back */
 
 /* An entry given back with a delay; its owner waits behind it. */
@@ -32,11 +35,17 @@ struct deferred {
 	RB_ENTRY(deferred)	 entry;		/* of all */
 	RB_ENTRY(deferred)	 of_owner;
 	uint64_t		 seq;
-	int64_t			 since_ms;
+	int64_t			 since_ms, due_ms;
 	char			*owner;
 };
 RB_HEAD(deferrals, deferred);
-RB_HEAD(owned, deferred);	/* never empty in the map `waiting` */
+RB_HEAD(owned, deferred);
+
+/* Those of one owner; at least one. */
+struct waiting {
+	struct owned	 entries;
+	size_t		 n;
+};
 
 struct reader {
 	struct worker		 worker;
@@ -44,7 +53,7 @@ struct reader {
 	struct acls		*acls;
 	struct deferrals	 deferrals;	/* by sequence */
 	size_t			 n_deferrals;
-	struct map		*waiting;	/* owner: struct owned */
+	struct map		*waiting;	/* owner: struct waiting */
 	int64_t			 overdue_ms;	/* last look */
 	char			 stream[STREAM_MAX];
 	char			 filter[SUBJECT_MAX];
@@ -73,23 +82,25 @@ deferred_find(struct reader *r, uint64_t seq)
 	return RB_FIND(deferrals, &r->deferrals, &key);
 }
 
-static struct owned *
-owned_by(struct reader *r, const char *owner)
+static struct waiting *
+waiting_of(struct reader *r, const char *owner)
 {
-	struct owned	*o = map_get(r->waiting, owner);
+	struct waiting	*o = map_get(r->waiting, owner);
 
 	if (o != NULL)
 		return o;
-	if ((o = malloc(sizeof(*o))) == NULL ||
+	if ((o = calloc(1, sizeof(*o))) == NULL ||
 	    map_put(r->waiting, owner, o, NULL) == -1)
 		fatal_memory();
-	RB_INIT(o);
+	RB_INIT(&o->entries);
 	return o;
 }
 
 static void
-deferred_add(struct reader *r, uint64_t seq, const char *owner)
+deferred_add(struct reader *r, uint64_t seq, const char *owner,
+    int64_t delay_ms)
 {
+	struct waiting	*o = waiting_of(r, owner);
 	struct deferred	*d;
 
 	if ((d = calloc(1, sizeof(*d))) == NULL ||
@@ -97,32 +108,39 @@ deferred_add(struct reader *r, uint64_t seq, const char *owner)
 		fatal_memory();
 	d->seq = seq;
 	d->since_ms = clock_ms();
+	d->due_ms = d->since_ms + delay_ms;
 	RB_INSERT(deferrals, &r->deferrals, d);
 	r->n_deferrals++;
-	RB_INSERT(owned, owned_by(r, owner), d);
+	RB_INSERT(owned, &o->entries, d);
+	o->n++;
 }
 
 static void
 deferred_drop(struct reader *r, struct deferred *d)
 {
-	struct owned	*o = owned_by(r, d->owner);
+	struct waiting	*o = waiting_of(r, d->owner);
 
 	RB_REMOVE(deferrals, &r->deferrals, d);
 	r->n_deferrals--;
-	RB_REMOVE(owned, o, d);
-	if (RB_EMPTY(o))
+	RB_REMOVE(owned, &o->entries, d);
+	if (--o->n == 0)
 		free(map_del(r->waiting, d->owner));
 	free(d->owner);
 	free(d);
 }
 
-/* Is an earlier entry of this owner still away? */
-static bool
-owner_waits(struct reader *r, const char *owner, uint64_t seq)
+/* The entry of this owner before seq that is still away, or NULL. */
+static const struct deferred *
+waits_behind(struct reader *r, const char *owner, uint64_t seq)
 {
-	struct owned	*o = map_get(r->waiting, owner);
+	struct waiting	*o = map_get(r->waiting, owner);
+	struct deferred	 key = { .seq = seq }, *next;
 
-	return o != NULL && RB_MIN(owned, o)->seq < seq;
+	if (o == NULL)
+		return NULL;
+	next = RB_NFIND(owned, &o->entries, &key);
+	return next == NULL ? RB_MAX(owned, &o->entries) :
+	    RB_PREV(owned, &o->entries, next);
 }
 
 static size_t
@@ -186,11 +204,26 @@ bury(struct held *h, const char *reason, const char *owner, struct error *e)
 }
 
 static enum work
-defer(struct reader *r, struct held *h, const char *owner)
+defer(struct reader *r, struct held *h, const char *owner, int64_t delay_ms)
 {
-	deferred_add(r, h->seq, owner);
-	intake_nak(h, NAK_DELAY_MS);
+	deferred_add(r, h->seq, owner, delay_ms);
+	intake_nak(h, delay_ms);
 	return WORK_ON;
+}
+
+/*
+ * Back when the one before it is: with a delay of its own, each would miss
+ * the one before by a moment, and the last be late for as long as more come.
+ */
+static enum work
+follow(struct reader *r, struct held *h, const char *owner,
+    const struct deferred *before)
+{
+	int64_t	left = before->due_ms - clock_ms();
+
+	if (left < -FOLLOW_LATE_MS)
+		left = NAK_DELAY_MS;
+	return defer(r, h, owner, left > FOLLOW_MS ? left : FOLLOW_MS);
 }
 
 static enum work
@@ -223,7 +256,7 @@ authorize(struct reader *r, struct held *h, const struct entry *en,
 	if (acl == NULL) {
 		r->no_acl++;
 		return worker_may_give_up(h) ? bury(h, NO_ACL, owner, e) :
-		    defer(r, h, owner);
+		    defer(r, h, owner, NAK_DELAY_MS);
 	}
 	if (!acl_covers(acl, en->channel)) {
 		r->not_covered++;
@@ -254,26 +287,27 @@ static enum work
 work(struct worker *w, struct held *h, struct error *e)
 {
 	struct reader	*r = w->own;
-	struct deferred	*d = deferred_find(r, h->seq);
-	const char	*owner;
-	struct entry	 en;
-	enum work	 rv;
+	struct deferred		*away = deferred_find(r, h->seq);
+	const struct deferred	*before;
+	const char		*owner;
+	struct entry		 en;
+	enum work		 rv;
 
 	owner = subject_dinbox_owner(natsMsg_GetSubject(h->msg),
 	    w->role->config.space, w->role->shards);
 	/* Before it is parsed: one that kills its reader must end too. */
-	if (d == NULL && worker_is_poison(w, h))
+	if (away == NULL && worker_is_poison(w, h))
 		return bury(h, "delivered too often without success", owner,
 		    e);
-	if (d != NULL)
-		deferred_drop(r, d);
+	if (away != NULL)
+		deferred_drop(r, away);
 	if (owner == NULL ||
 	    name_shard(owner, w->role->shards) != w->role->shard) {
 		r->malformed++;
 		return finish(h);
 	}
-	if (owner_waits(r, owner, h->seq))
-		return defer(r, h, owner);
+	if ((before = waits_behind(r, owner, h->seq)) != NULL)
+		return follow(r, h, owner, before);
 	if (entry_read(&en, natsMsg_GetData(h->msg),
 	    (size_t)natsMsg_GetDataLength(h->msg), e) == -1) {
 		r->malformed++;
@@ -489,23 +523,30 @@ start(struct role *r, struct error *e)
 
 /*
  * For fan-out, which must not run ahead of us: all up to clearSeq is dealt
- * with but for the entries of deferredOwners.  Left out when these are many.
+ * with but for the entries of deferredOwners.  Of very many owners those are
+ * left out that have so few entries that nothing is near its bound.
  */
 static void
 say_clear(struct reader *r, cJSON *o)
 {
 	const struct map_node	*n;
+	const struct waiting	*w;
+	bool			 all = map_count(r->waiting) <=
+				    SAID_OWNERS_MAX;
 	uint64_t		 seq;
 	cJSON			*owners;
 
 	if (r->worker.intake == NULL ||
-	    (seq = intake_clear_seq(r->worker.intake)) == 0 ||
-	    map_count(r->waiting) > SAID_OWNERS_MAX)
+	    (seq = intake_clear_seq(r->worker.intake)) == 0)
 		return;
 	cJSON_AddNumberToObject(o, "clearSeq", (double)seq);
 	owners = cJSON_AddArrayToObject(o, "deferredOwners");
-	for (n = map_first(r->waiting); n != NULL; n = map_next(n))
-		cJSON_AddItemToArray(owners, cJSON_CreateString(map_key(n)));
+	for (n = map_first(r->waiting); n != NULL; n = map_next(n)) {
+		w = map_value(n);
+		if (all || w->n >= SAID_LEAST)
+			cJSON_AddItemToArray(owners,
+			    cJSON_CreateString(map_key(n)));
+	}
 }
 
 static void

@@ -21,7 +21,7 @@ setup(void)
 {
 	space_setup();
 	scribe = agent_make(sp, "scribe", "--allow-subscribe general,review "
-	    "--allow-publish general,review,team.red");
+	    "--allow-publish general,review,team.red,crowd");
 	scout = agent_make(sp, "scout", "--allow-subscribe "
 	    "'general,review,team.>'");
 }
@@ -169,6 +169,61 @@ START_TEST(an_unknown_owner_holds_up_nobody_else)
 	agent_expect(other, 50);
 	ck_assert_uint_eq(agent_receive(scout, 1, 100), 0);
 	agent_free(other);
+}
+END_TEST
+
+/* Known again, the owner has all at once, however steadily more came behind
+ * what was held: its entries do not come back one by one. */
+START_TEST(an_owner_known_again_is_up_to_date_at_once)
+{
+	int64_t		start;
+	unsigned	i;
+
+	agent_join(scout, "general");
+	record_put(sp, BUCKET_ACL, scout->id, NULL);
+	for (i = 0; i < 10; i++) {
+		agent_post(scribe, "general", "m");
+		ck_assert_uint_eq(agent_receive(scout, 1, 700), 0);
+	}
+	acl_put("[\"general\"]");
+	for (i = 0; i < 5; i++) {
+		agent_post(scribe, "general", "m");
+		(void)agent_receive(scout, 100, 700);
+	}
+	start = clock_ms();
+	agent_post(scribe, "general", "last");
+	agent_expect(scout, 16 - scout->n_got);
+	ck_assert_int_lt(clock_ms() - start, 1500);
+	ck_assert_str_eq(scout->got[15].text, "last");
+	ck_assert_uint_eq(stream_messages(sp, STREAM_DEAD), 0);
+}
+END_TEST
+
+/* So many that the reader does not name them all to fan-out. */
+START_TEST(many_unknown_owners_hold_up_nobody_else)
+{
+	char		owner[ID_MAX];
+	unsigned	i;
+
+	agent_join(scout, "general");
+	memset(owner, 'A', sizeof(owner));
+	owner[0] = 'U';
+	owner[56] = '\0';
+	for (i = 0; i < 80; i++) {
+		owner[1] = (char)('A' + i % 26);
+		owner[2] = (char)('A' + i / 26);
+		member_put(sp, "crowd", owner,
+		    "\"joinCursor\":0,\"generation\":1");
+	}
+	/* more than one owner may have, so that each is counted */
+	agent_post_many(scribe, "crowd", "to nobody", 12);
+	AWAIT(consumer_unread(sp, STREAM_INBOX, "reader") == 960);
+	for (i = 0; i < 4; i++) {
+		agent_post_many(scribe, "general", "m", 500);
+		/* well before the reader gives up on the others */
+		ck_assert_uint_eq(agent_receive(scout, 500, 3000), 500);
+	}
+	ck_assert_uint_eq(consumer_unread(sp, STREAM_INBOX, "reader"), 960);
 }
 END_TEST
 
@@ -569,6 +624,8 @@ main(void)
 	tcase_add_test(acl, an_unreadable_record_is_an_unknown_owner);
 	tcase_add_test(acl, a_record_without_a_list_is_an_unknown_owner);
 	tcase_add_test(acl, an_unknown_owner_holds_up_nobody_else);
+	tcase_add_test(acl, an_owner_known_again_is_up_to_date_at_once);
+	tcase_add_test(acl, many_unknown_owners_hold_up_nobody_else);
 	tcase_add_test(acl,
 	    an_unknown_owner_with_a_full_inbox_holds_up_nobody_else);
 	tcase_add_test(acl, an_unreadable_entry_is_a_dead_letter);
