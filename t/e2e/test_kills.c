@@ -282,7 +282,9 @@ report(struct kills *k)
 	    (long long)k->took[0], (long long)k->took[k->n / 2],
 	    (long long)k->took[k->n * 9 / 10], (long long)p99,
 	    (long long)k->took[k->n - 1]);
-	ck_assert_msg(p99 <= RESUMED_MS, "p99 %lld ms", (long long)p99);
+	/* Others make it wait a second between two starts. */
+	ck_assert_msg(p99 <= RESUMED_MS + (supervised_by() == BY_REEVED ? 0 :
+	    1000), "p99 %lld ms", (long long)p99);
 }
 
 static void
