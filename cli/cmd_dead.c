@@ -5,12 +5,11 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bucket.h"
 #include "cli.h"
 #include "clock.h"
 #include "jetstream.h"
 #include "json.h"
-#include "members.h"
+#include "shards.h"
 #include "records.h"
 #include "table.h"
 
@@ -50,8 +49,7 @@ struct dead {
 	struct cli	*cli;
 	struct creds	 creds;
 	struct bus	*bus;
-	struct watch	*watch;
-	struct members	*members;	/* only for the number of shards */
+	struct layout	 layout;	/* when the command began */
 	char		 stream[STREAM_MAX];
 	struct table	 table;
 	cJSON		*json;
@@ -183,6 +181,21 @@ letter_entry(const struct letter *l, struct entry *en, const char **data,
 	return 0;
 }
 
+/* What was stored for a layout that has gone meanwhile is read by nobody. */
+static int
+check_layout(struct dead *d, struct error *e)
+{
+	struct layout	now;
+	uint64_t	seq;
+
+	if (shards_read(d->bus, d->cli->config.space, &now, &seq, e) == -1)
+		return -1;
+	if (now.shards == d->layout.shards && now.next == 0)
+		return 0;
+	return error_set(e, EX_TEMPFAIL, "the number of shards was changed "
+	    "just now; replay it again");
+}
+
 static int
 replay_letter(struct dead *d, const struct letter *l, struct error *e)
 {
@@ -198,14 +211,16 @@ replay_letter(struct dead *d, const struct letter *l, struct error *e)
 	p.data = data;
 	/* The old id would be swallowed as a duplicate. */
 	name_entry(old, sizeof(old), en.msg_id, l->owner, en.generation,
-	    members_shards(d->members));
+	    d->layout.shards);
 	snprintf(id, sizeof(id), "%s:replay:%llu", old,
 	    (unsigned long long)l->seq);
 	entry_free(&en);
 	if (subject_dinbox(subject, sizeof(subject), d->cli->config.space,
-	    members_shards(d->members), l->owner) == -1)
+	    d->layout.shards, l->owner) == -1)
 		return error_set(e, EX_DATAERR, "the subject is too long");
 	r = js_publish(d->bus, &p, NULL, NULL, e);
+	if (r == 0)
+		r = check_layout(d, e);
 	return r == -1 ? -1 : drop_letter(d, l, e);
 }
 
@@ -328,6 +343,7 @@ static int
 open_dead(struct dead *d, bool replay, struct error *e)
 {
 	const char	*space;
+	uint64_t	 seq;
 
 	if (cli_connect(d->cli, PROFILE_UNDERTAKER, NULL, &d->creds, &d->bus,
 	    e) == -1)
@@ -338,9 +354,10 @@ open_dead(struct dead *d, bool replay, struct error *e)
 		return error_set(e, EX_CONFIG, "the space's name is too long");
 	if (!replay)
 		return 0;
-	d->members = members_new();
-	return bucket_read(d->bus, space, BUCKET_MEMBERS, "=delivery", false,
-	    &members_ops, d->members, &d->watch, e);
+	if (shards_read(d->bus, space, &d->layout, &seq, e) == -1)
+		return -1;
+	return d->layout.next == 0 ? 0 : error_set(e, EX_TEMPFAIL,
+	    "the number of shards is being changed; try again");
 }
 
 /* Before anything is done to any of them. */
@@ -387,8 +404,6 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 		code = change(&d, replay ? "replayed" : "dropped",
 		    replay ? replay_letter : drop_letter, argc, argv, &e);
 	bus_close(d.bus);
-	bucket_done(d.watch);
-	members_free(d.members);
 	creds_wipe(&d.creds);
 	table_free(&d.table);
 	cJSON_Delete(d.json);

@@ -33,15 +33,16 @@ sh_quote(const char *s)
 	return out;
 }
 
-/* needs: the services that come before it, a line each. */
+/* needs: the services that come before it, a line each.  dir: "service", or
+ * where it is made. */
 static int
-write_service(struct setup *s, const char *name, const char *exec,
-    const char *needs, bool notify, struct error *e)
+write_files(struct setup *s, const char *dir, const char *name,
+    const char *exec, const char *needs, bool notify, struct error *e)
 {
-	char	*run = config_path(s->config, "service/%s/run", name);
-	char	*fd = config_path(s->config, "service/%s/notification-fd",
+	char	*run = config_path(s->config, "%s/%s/run", dir, name);
+	char	*fd = config_path(s->config, "%s/%s/notification-fd", dir,
 		    name);
-	char	*before = config_path(s->config, "service/%s/needs", name);
+	char	*before = config_path(s->config, "%s/%s/needs", dir, name);
 	char	*text = NULL;
 	int	 r = -1;
 
@@ -58,6 +59,36 @@ write_service(struct setup *s, const char *name, const char *exec,
 	free(before);
 	free(fd);
 	free(run);
+	return r;
+}
+
+/* A new one is made elsewhere and moved: a supervisor that runs starts it at
+ * once, and never half of it. */
+static int
+write_service(struct setup *s, const char *name, const char *exec,
+    const char *needs, bool notify, struct error *e)
+{
+	char	*to = config_path(s->config, "service/%s", name);
+	char	*from = config_path(s->config, "making/%s", name);
+	bool	 quiet = s->quiet;
+	int	 r = -1;
+
+	if (to == NULL || from == NULL)
+		error_errno(e, EX_OSERR, "%s", name);
+	else if (access(to, F_OK) == 0)
+		r = write_files(s, "service", name, exec, needs, notify, e);
+	else {
+		s->quiet = true;
+		r = write_files(s, "making", name, exec, needs, notify, e);
+		s->quiet = quiet;
+		if (r == 0 && (dir_make_parent(to, 0700, e) == -1 ||
+		    rename(from, to) == -1))
+			r = error_errno(e, EX_CANTCREAT, "%s", to);
+		if (r == 0)
+			setup_say(s, "made the service %s", name);
+	}
+	free(from);
+	free(to);
 	return r;
 }
 
@@ -273,6 +304,17 @@ remove_surplus(struct setup *s, struct error *e)
 	return r;
 }
 
+/* Where the new ones were made; not empty, it stays for another time. */
+static void
+remove_making(struct setup *s)
+{
+	char	*making = config_path(s->config, "making");
+
+	if (making != NULL)
+		(void)rmdir(making);
+	free(making);
+}
+
 int
 setup_services(struct setup *s, struct error *e)
 {
@@ -287,5 +329,6 @@ setup_services(struct setup *s, struct error *e)
 		for (i = 0; setup_roles[i] != NULL; i++)
 			if (role_service(s, setup_roles[i], shard, e) == -1)
 				return -1;
+	remove_making(s);
 	return 0;
 }

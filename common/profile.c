@@ -36,6 +36,7 @@ static void	fill_admin(struct draft *);
 static void	fill_inspector(struct draft *);
 static void	fill_undertaker(struct draft *);
 static void	fill_registrar(struct draft *);
+static void	fill_resharder(struct draft *);
 static void	fill_probe(struct draft *);
 
 static const struct {
@@ -55,6 +56,7 @@ static const struct {
 	[PROFILE_INSPECTOR] =	{ "inspector", fill_inspector },
 	[PROFILE_UNDERTAKER] =	{ "undertaker", fill_undertaker },
 	[PROFILE_REGISTRAR] =	{ "registrar", fill_registrar },
+	[PROFILE_RESHARDER] =	{ "resharder", fill_resharder },
 	[PROFILE_PROBE] =	{ "probe", fill_probe },
 };
 
@@ -401,6 +403,7 @@ static void
 fill_lease(struct draft *d)
 {
 	role(d, "lease");
+	read_layout(d);
 	info(d, d->kv[BUCKET_DELIVERY]);
 	get(d, d->kv[BUCKET_DELIVERY]);
 	pub(d, "$KV.%s.lease.%s", d->bucket[BUCKET_DELIVERY], d->shard);
@@ -742,6 +745,27 @@ fill_registrar(struct draft *d)
 	info(d, d->kv[BUCKET_CHANNELS]);
 	get(d, d->kv[BUCKET_CHANNELS]);
 	pub(d, "$KV.%s.>", d->bucket[BUCKET_CHANNELS]);
+}
+
+/* How far all are, whatever their number; made and deleted are one shard's. */
+static void
+fill_resharder(struct draft *d)
+{
+	char	name[32];
+
+	inbox(d);
+	read_layout(d);
+	pub(d, "$KV.%s.=delivery", d->bucket[BUCKET_MEMBERS]);
+	info(d, d->stream[STREAM_CHAT]);
+	info(d, d->stream[STREAM_INBOX]);
+	consumer_info(d, STREAM_CHAT, "*");
+	consumer_info(d, STREAM_INBOX, "*");
+	create_fanout(d, d->s->shard);
+	create_reader(d, d->s->shard);
+	durable_name(name, sizeof(name), d, "fanout", d->s->shard);
+	pub(d, A "CONSUMER.DELETE.%s.%s", d->stream[STREAM_CHAT], name);
+	durable_name(name, sizeof(name), d, "reader", d->s->shard);
+	pub(d, A "CONSUMER.DELETE.%s.%s", d->stream[STREAM_INBOX], name);
 }
 
 /* Connects, and no more: empty lists are nothing (jwt.h). */

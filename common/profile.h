@@ -21,6 +21,8 @@ enum profile {
 	PROFILE_UNDERTAKER,	/* `reeve dead`: read and drop dead letters,
 				   replay them to dinbox */
 	PROFILE_REGISTRAR,	/* `reeve channels set`: channel records */
+	PROFILE_RESHARDER,	/* `reeve reshard`: the number of shards, and
+				   one shard's durables */
 	PROFILE_PROBE,
 	N_PROFILES
 };

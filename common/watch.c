@@ -287,15 +287,22 @@ apply(struct watch *w, natsMsg *m, uint64_t seq)
 		fatal_memory();
 }
 
-/* An idle heartbeat says how far the consumer has come: more than we saw is
- * a gap. */
+/*
+ * An idle heartbeat says how far the consumer has come: more than we saw is
+ * a gap.  If it is as far, nothing waits: one that was put anew before it was
+ * sent may have been counted twice as pending.
+ */
 static void
 heartbeat(struct watch *w, natsMsg *m)
 {
 	const char	*last = bus_header(m, "Nats-Last-Consumer");
 
-	if (last != NULL && strtoull(last, NULL, 10) != w->consumer_seq)
+	if (last == NULL)
+		return;
+	if (strtoull(last, NULL, 10) != w->consumer_seq)
 		w->doubt = true;
+	else
+		w->synced = true;
 }
 
 /* The ack subject's fourth number is the store's time in ns. */

@@ -21,10 +21,12 @@
 #include "jetstream.h"
 #include "json.h"
 #include "log.h"
+#include "members.h"
 #include "records.h"
 #include "role.h"
 
 #define LOOK_MS		200	/* a stand-by looks so often */
+#define TURN_LEAST_MS	5
 #define RETRY_MS	200	/* after a renewal that was not answered */
 #define WORKER_FRESH_MS	2500	/* health comes every second */
 #define STOP_GRACE_MS	500	/* the host's others are told to stop too */
@@ -52,6 +54,8 @@ struct keeper {
 	struct worker	 workers[N_WORKERS];
 	int64_t		 began_ms;	/* this session */
 	uint64_t	 twin_seq;	/* another's, under our uuid */
+	struct members	*space;		/* of it only the layout */
+	struct watch	*layout_watch;
 };
 
 /* --- the workers' health ------------------------------------------------------- */
@@ -352,8 +356,10 @@ step(struct role *r, struct error *e)
 	struct keeper	*k = r->own;
 	bool		 ready = is_ready(k);
 
+	/* Nor for a layout that is not known. */
 	if (!k->holder)
-		return clock_ms() >= k->next_ms ? try_to_hold(r, e) : 0;
+		return clock_ms() >= k->next_ms &&
+		    watch_synced(k->layout_watch) ? try_to_hold(r, e) : 0;
 	if (ready != k->mine.ready || clock_ms() >= k->next_ms)
 		return renew(r, ready, e);
 	return 0;
@@ -399,26 +405,18 @@ all_paused(const struct role *r)
 /* --- releasing ----------------------------------------------------------------------- */
 
 /*
- * The host stops: hand the shard over.  Restarting the keeper alone must not
- * move it, and then its workers go on.  Three steps: say releasing, wait for
- * the workers to pause, delete what we wrote and nothing newer.
+ * Hand the shard over, in three steps: say releasing, wait for the workers to
+ * pause, delete what we wrote and nothing newer.
  */
 static void
-release(struct role *r)
+hand_over(struct role *r)
 {
 	struct keeper	*k = r->own;
 	struct bus_pub	 p = { .subject = k->subject, .expect = true,
 			    .data = "", .kv_operation = "DEL" };
 	struct error	 e;
-	int64_t		 deadline = clock_ms() + STOP_GRACE_MS;
+	int64_t		 deadline;
 
-	while (!host_stops(k) && clock_ms() < deadline && bus_alive(r->bus))
-		bus_turn(r->bus, NULL, 0, 20);
-	if (!host_stops(k)) {
-		log_info("lease kept", "why=%s",
-		    log_str("the workers go on"));
-		return;
-	}
 	k->mine.releasing = true;
 	k->mine.ready = false;
 	if (write_lease(r, k->seq, &e) == -1) {
@@ -441,6 +439,40 @@ release(struct role *r)
 		    (unsigned long long)k->seq);
 }
 
+/* When the whole host stops.  Restarting the keeper alone must not move the
+ * shard, and then its workers go on. */
+static void
+release(struct role *r)
+{
+	struct keeper	*k = r->own;
+	int64_t		 deadline = clock_ms() + STOP_GRACE_MS;
+
+	while (!host_stops(k) && clock_ms() < deadline && bus_alive(r->bus))
+		bus_turn(r->bus, NULL, 0, 20);
+	if (host_stops(k))
+		hand_over(r);
+	else
+		log_info("lease kept", "why=%s",
+		    log_str("the workers go on"));
+}
+
+/* What this host is set up for is not what the space has: its workers refuse,
+ * and another host's must be let at the shard. */
+static int
+check_layout(struct role *r, struct error *e)
+{
+	struct keeper	*k = r->own;
+
+	if (watch_tend(k->layout_watch, e) == -1)
+		return -1;
+	if (!watch_synced(k->layout_watch) ||
+	    layout_fits(members_layout(k->space), r->shards, e) == 0)
+		return 0;
+	if (k->holder)
+		hand_over(r);
+	return -1;
+}
+
 /* --- the session ------------------------------------------------------------------------ */
 
 static int
@@ -454,7 +486,8 @@ bind_session(struct role *r, struct error *e)
 	    r->config.space, r->shard_text);
 	if (bus_subscribe(r->bus, subject, NULL, on_health, r, e) == NULL)
 		return -1;
-	if (js_stream_info(r->bus, k->stream, &bucket, e) == -1)
+	if (js_stream_info(r->bus, k->stream, &bucket, e) == -1 ||
+	    watch_bind(k->layout_watch, r->bus, e) == -1)
 		return -1;
 	if (bucket.max_age_ms == 0)
 		return error_set(e, EX_CONFIG, "%s keeps its keys for ever: "
@@ -467,21 +500,31 @@ bind_session(struct role *r, struct error *e)
 }
 
 static int
-session(struct role *r, struct error *e)
+loop(struct role *r, struct error *e)
 {
 	struct keeper	*k = r->own;
 	int64_t		 left;
 
-	if (bind_session(r, e) == -1)
-		return -1;
 	do {
-		if (step(r, e) == -1)
+		if (check_layout(r, e) == -1 || step(r, e) == -1)
 			return -1;
 		left = k->next_ms - clock_ms();
-	} while (role_turn(r, left > 0 ? left : 1));
+	} while (role_turn(r, left > 0 ? left : TURN_LEAST_MS));
 	if (r->stop && k->holder && bus_alive(r->bus))
 		release(r);
 	return 0;
+}
+
+static int
+session(struct role *r, struct error *e)
+{
+	struct keeper	*k = r->own;
+	int		 rv = bind_session(r, e);
+
+	if (rv == 0)
+		rv = loop(r, e);
+	watch_unbind(k->layout_watch);
+	return rv;
 }
 
 static int
@@ -491,7 +534,10 @@ start(struct role *r, struct error *e)
 	unsigned char		random[16];
 	char			key[32];
 
-	(void)e;
+	if ((k.space = members_new()) == NULL ||
+	    (k.layout_watch = watch_new(r->config.space, BUCKET_MEMBERS,
+	    LAYOUT_KEY, &members_ops, k.space)) == NULL)
+		return error_errno(e, EX_OSERR, "tables");
 	randombytes_buf(random, sizeof(random));
 	sodium_bin2hex(k.nonce, sizeof(k.nonce), random, sizeof(random));
 	name_bucket_stream(k.stream, sizeof(k.stream), r->config.space,

@@ -26,6 +26,7 @@
 #define INSPECTOR	(1u << PROFILE_INSPECTOR)
 #define UNDERTAKER	(1u << PROFILE_UNDERTAKER)
 #define REGISTRAR	(1u << PROFILE_REGISTRAR)
+#define RESHARDER	(1u << PROFILE_RESHARDER)
 #define PROBE		(1u << PROFILE_PROBE)
 #define ALL		((1u << N_PROFILES) - 1)
 #define NOBODY		0u
@@ -79,7 +80,8 @@ static const struct rule publish_rules[] = {
 	{ "$KV.cotal_presence_t.!",		NOBODY },
 	{ "$KV.cotal_members_t.general/!",	CONTROL },
 	{ "$KV.cotal_members_t.general/~",	CONTROL },
-	{ "$KV.cotal_members_t.=delivery",	CONTROL | SETUP },
+	{ "$KV.cotal_members_t.=delivery",	CONTROL | SETUP |
+						RESHARDER },
 	{ "$KV.cotal_acl_t.!",			PROVISIONER },
 	{ "$KV.cotal_acl_t.~",			NOBODY },
 	{ "$KV.cotal_delivery_t.lease.0",	LEASE },
@@ -137,13 +139,15 @@ static const struct rule publish_rules[] = {
 	{ "$SYS.REQ.SERVER.PING",		NOBODY },
 	/* the workers' durables */
 	{ "@CONSUMER.MSG.NEXT.CHAT_t.fanout",	FANOUT },
-	{ "@CONSUMER.CREATE.CHAT_t.fanout.cotal.t.chat.>", FANOUT | SETUP },
-	{ "@CONSUMER.DELETE.CHAT_t.fanout",	NOBODY },
+	{ "@CONSUMER.CREATE.CHAT_t.fanout.cotal.t.chat.>", FANOUT | SETUP |
+						RESHARDER },
+	{ "@CONSUMER.DELETE.CHAT_t.fanout",	RESHARDER },
+	{ "@CONSUMER.DELETE.CHAT_t.fanout_0",	NOBODY },
 	{ "$JS.ACK.CHAT_t.fanout.1.1.1.1.0",	FANOUT },
 	{ "@CONSUMER.MSG.NEXT.INBOX_t.reader",	READER },
 	{ "@CONSUMER.CREATE.INBOX_t.reader.cotal.t.dinbox.>", READER |
-						SETUP },
-	{ "@CONSUMER.DELETE.INBOX_t.reader",	NOBODY },
+						SETUP | RESHARDER },
+	{ "@CONSUMER.DELETE.INBOX_t.reader",	RESHARDER },
 	{ "$JS.ACK.INBOX_t.reader.1.1.1.1.0",	READER },
 	{ "@CONSUMER.CREATE.CHAT_t.cu_0_0.cotal.t.chat.*.general", CONTROL },
 	{ "@CONSUMER.MSG.NEXT.CHAT_t.cu_0_0",	CONTROL },
@@ -194,7 +198,8 @@ static const struct rule publish_rules[] = {
 						INSPECTOR },
 	{ "@CONSUMER.DELETE.KV_cotal_members_t.w_~", FANOUT | READER |
 						CONTROL | INSPECTOR |
-						UNDERTAKER | SETUP },
+						UNDERTAKER | SETUP |
+						LEASE | RESHARDER },
 	{ "@CONSUMER.DELETE.KV_cotal_members_t.w_!", NOBODY },
 	{ "@CONSUMER.CREATE.KV_cotal_acl_t",	NOBODY },
 };
