@@ -121,7 +121,7 @@ age_text(char *buf, size_t size, int64_t ts_ms)
 static int
 list_letter(struct dead *d, const struct letter *l, struct error *e)
 {
-	char	seq[24], age[24], deliveries[24];
+	char	seq[24], age[24], deliveries[24], owner[4 * ID_MAX];
 	cJSON	*o;
 
 	if (d->json != NULL) {
@@ -140,7 +140,10 @@ list_letter(struct dead *d, const struct letter *l, struct error *e)
 	snprintf(deliveries, sizeof(deliveries), "%llu",
 	    (unsigned long long)l->deliveries);
 	age_text(age, sizeof(age), l->ts_ms);
-	table_row(&d->table, seq, age, deliveries, l->owner, l->reason);
+	/* Anybody may have written it: no wider than an id. */
+	text_clip(owner, sizeof(owner), l->owner == NULL ? "" : l->owner,
+	    ID_MAX - 1);
+	table_row(&d->table, seq, age, deliveries, owner, l->reason);
 	return 0;
 }
 

@@ -54,6 +54,37 @@ text_width(const char *s)
 	return width;
 }
 
+/* Bytes of s that take at most so many columns, and fit in size. */
+static size_t
+fitting(const char *s, size_t columns, size_t size)
+{
+	char		c[8];
+	size_t		used = 0, n, left = strlen(s);
+	uint32_t	cp;
+
+	while (left > used) {
+		if ((n = utf8_decode(s + used, left - used, &cp)) == 0)
+			n = 1;
+		memcpy(c, s + used, n);
+		c[n] = '\0';
+		if (text_width(c) > columns || used + n >= size)
+			break;
+		columns -= text_width(c);
+		used += n;
+	}
+	return used;
+}
+
+void
+text_clip(char *buf, size_t size, const char *s, size_t columns)
+{
+	bool	whole = fitting(s, columns, size) == strlen(s);
+	size_t	n = fitting(s, whole ? columns : columns - 3,
+		    whole ? size : size - 3);
+
+	snprintf(buf, size, "%.*s%s", (int)n, s, whole ? "" : "...");
+}
+
 void
 text_put(FILE *f, const char *s, const char *newline)
 {

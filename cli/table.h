@@ -31,6 +31,8 @@ void	table_free(struct table *);
 
 /* Columns that s takes on a terminal. */
 size_t	text_width(const char *s);
+/* s into buf, of at most so many columns: what is cut off shows as "...". */
+void	text_clip(char *buf, size_t size, const char *s, size_t columns);
 /* Write s with control characters as blanks; a line end is written as
  * `newline` ("\n    " indents what follows it, " " makes it one line). */
 void	text_put(FILE *, const char *s, const char *newline);
