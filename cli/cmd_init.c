@@ -308,11 +308,42 @@ out:
 
 /* --- running --------------------------------------------------------------------- */
 
+/* Does a role of this host run, whoever supervises it? */
+static bool
+host_runs(const struct config *c)
+{
+	struct strlist		names = { .n = 0 };
+	struct service_status	st;
+	bool			runs = reeved_pid(c) != 0;
+	size_t			i;
+
+	if (!runs && services_list(c, &names, NULL) == 0)
+		for (i = 0; i < names.n && !runs; i++)
+			runs = strcmp(names.v[i], "broker") != 0 &&
+			    service_status(c, names.v[i], &st, NULL) == 0 &&
+			    st.pid != 0;
+	strlist_free(&names);
+	return runs;
+}
+
+/* What runs has read its name: under another it would be another host, and
+ * each would wait for the other's lease. */
 static int
 setup_host(struct setup *s, struct error *e)
 {
-	int	r = host_create(s->config, e);
+	char	*path = config_path(s->config, "host-id");
+	bool	 missing;
+	int	 r;
 
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "host-id");
+	missing = access(path, F_OK) == -1;
+	free(path);
+	if (missing && host_runs(s->config))
+		return error_set(e, EX_TEMPFAIL, "host-id is missing, and the "
+		    "roles that run are of the host that it named: put it "
+		    "back, or end them first, with `reeve down`");
+	r = host_create(s->config, e);
 	if (r == 1)
 		setup_say(s, "named this host");
 	return r == -1 ? -1 : 0;

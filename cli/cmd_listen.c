@@ -169,9 +169,10 @@ bind_sources(struct listener *l, struct error *e)
 			continue;
 		s->warned = true;
 		listen_note(l, "%s has no durable for its %s here: what is "
-		    "kept in it is not read (`reeve onboard` makes it)",
+		    "kept in it is not read (`reeve onboard %s` makes it)",
 		    l->agent.name, s->kind == STREAM_DM ? "direct messages" :
-		    s->kind == STREAM_DLV ? "channels" : "role");
+		    s->kind == STREAM_DLV ? "channels" : "role",
+		    l->agent.opts->as != NULL ? l->agent.opts->as : "NAME");
 	}
 	return 0;
 }

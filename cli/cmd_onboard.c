@@ -2,7 +2,8 @@
 
 /*
  * reeve onboard: an identity with scoped credentials, its durables and its
- * ACL record.  What a start that failed had made is taken back.
+ * ACL record.  What a start that failed had made is taken back.  Of an agent
+ * that is there already, what is missing is made.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +37,8 @@ static const struct opt opts[] = {
 	OPT_END };
 #undef O
 
+#define NOTE_MAX	(256 * 1024)
+
 /* What is made for one agent, to be taken back when a step fails. */
 struct newcomer {
 	struct cli		*cli;
@@ -44,8 +47,10 @@ struct newcomer {
 	struct creds		 agent, provisioner;
 	struct bus		*bus;
 	const char		*id;
+	char			*role;		/* o->role, if it was noted */
 	char			*creds_path, *note_path;
-	bool			 made_dm, made_dlv, made_acl;
+	bool			 again;		/* it is there already */
+	bool			 made_dm, made_dlv, made_svc, made_acl;
 };
 
 static char *defaults[] = { (char *)(uintptr_t)"general" };
@@ -99,10 +104,138 @@ check(struct newcomer *n, struct error *e)
 	if (n->o->role != NULL && !name_is_token(n->o->role))
 		return error_set(e, EX_USAGE, "--role: \"%s\" is not a role: "
 		    "letters, digits, _ and -", n->o->role);
-	if (access(n->creds_path, F_OK) == 0)
-		return error_set(e, EX_CANTCREAT, "agent \"%s\" is onboarded "
-		    "already: %s", n->name, n->creds_path);
+	n->again = access(n->creds_path, F_OK) == 0;
 	return default_subscribe(n->o, e);
+}
+
+/* --- an agent that is there already ----------------------------------------------- */
+
+/* Its note, as write_note leaves it. */
+struct note {
+	char			*role;
+	struct json_strings	 subscribe, allow_subscribe, allow_publish;
+};
+
+static const struct json_field note_table[] = {
+	{ .name = "role", .type = JSON_STRING,
+	    .offset = offsetof(struct note, role) },
+	{ .name = "subscribe", .type = JSON_STRINGS,
+	    .offset = offsetof(struct note, subscribe) },
+	{ .name = "allowSubscribe", .type = JSON_STRINGS, .required = true,
+	    .offset = offsetof(struct note, allow_subscribe) },
+	{ .name = "allowPublish", .type = JSON_STRINGS,
+	    .offset = offsetof(struct note, allow_publish) },
+	JSON_END
+};
+
+static bool
+same_list(const struct json_strings *was, char *const *v, size_t n)
+{
+	size_t	i;
+
+	for (i = 0; i < n && i < was->n; i++)
+		if (strcmp(was->v[i], v[i]) != 0)
+			return false;
+	return was->n == n;
+}
+
+static bool
+may_spawn(const struct newcomer *n)
+{
+	const cJSON	*subject;
+	cJSON		*claims = jwt_decode(n->agent.jwt, NULL);
+	char		 manager[SUBJECT_MAX];
+	bool		 may = false;
+
+	subject_ctl(manager, sizeof(manager), n->cli->config.space, "manager",
+	    n->agent.key.public);
+	cJSON_ArrayForEach(subject, json_get(json_get(json_get(claims,
+	    "nats"), "pub"), "allow"))
+		may = may || (cJSON_IsString(subject) &&
+		    strcmp(subject->valuestring, manager) == 0);
+	cJSON_Delete(claims);
+	return may;
+}
+
+/* Nothing was asked for, or the very same as before. */
+static bool
+same_options(const struct newcomer *n, const struct note *was)
+{
+	const struct onboard_opts	*o = n->o;
+	struct scope			 s;
+
+	if (o->role == NULL && o->subscribe.n == 0 &&
+	    o->allow_subscribe.n == 0 && o->allow_publish.n == 0 && !o->spawn)
+		return true;
+	fill_scope(n, &s);
+	return (s.role == NULL ? was->role == NULL : was->role != NULL &&
+	    strcmp(s.role, was->role) == 0) &&
+	    same_list(&was->subscribe, s.subscribe, s.n_subscribe) &&
+	    same_list(&was->allow_subscribe, s.allow_subscribe,
+	    s.n_allow_subscribe) &&
+	    same_list(&was->allow_publish, s.allow_publish,
+	    s.n_allow_publish) && o->spawn == may_spawn(n);
+}
+
+static int
+adopt_list(struct strlist *list, const struct json_strings *was,
+    struct error *e)
+{
+	size_t	i;
+
+	strlist_free(list);
+	for (i = 0; i < was->n; i++)
+		if (!strlist_add(list, was->v[i]))
+			return error_errno(e, EX_OSERR, "onboard");
+	return 0;
+}
+
+/* Its options are those it was made with. */
+static int
+adopt(struct newcomer *n, const struct note *was, struct error *e)
+{
+	struct onboard_opts	*o = n->o;
+
+	if (!same_options(n, was))
+		return error_set(e, EX_CANTCREAT, "agent \"%s\" is onboarded "
+		    "already, with other options: %s", n->name,
+		    n->creds_path);
+	if (was->role != NULL && (n->role = strdup(was->role)) == NULL)
+		return error_errno(e, EX_OSERR, "onboard");
+	o->role = n->role;
+	if (adopt_list(&o->subscribe, &was->subscribe, e) == -1 ||
+	    adopt_list(&o->allow_subscribe, &was->allow_subscribe, e) == -1)
+		return -1;
+	return adopt_list(&o->allow_publish, &was->allow_publish, e);
+}
+
+static int
+find(struct newcomer *n, struct error *e)
+{
+	struct note	 was;
+	cJSON		*o = NULL;
+	char		*text;
+	size_t		 len;
+	int		 r = -1;
+
+	memset(&was, 0, sizeof(was));
+	if (creds_load(&n->agent, n->creds_path, e) == -1)
+		return -1;
+	n->id = n->agent.key.public;
+	if ((text = file_read(n->note_path, NOTE_MAX, &len, e)) == NULL)
+		return error_wrap(e, "agent \"%s\" is onboarded already, but "
+		    "not what it may", n->name);
+	if ((o = json_parse(text, len, e)) == NULL ||
+	    json_read(o, note_table, &was, "", e) == -1)
+		error_wrap(e, "%s", n->note_path);
+	else
+		r = adopt(n, &was, e);
+	json_strings_free(&was.subscribe);
+	json_strings_free(&was.allow_subscribe);
+	json_strings_free(&was.allow_publish);
+	cJSON_Delete(o);
+	free(text);
+	return r;
 }
 
 /* --- the steps ------------------------------------------------------------------ */
@@ -110,7 +243,7 @@ check(struct newcomer *n, struct error *e)
 static int
 mint(struct newcomer *n, struct error *e)
 {
-	struct scope	scope, pinned;
+	struct scope	scope;
 	struct trust	trust;
 	int		r;
 
@@ -119,9 +252,15 @@ mint(struct newcomer *n, struct error *e)
 	fill_scope(n, &scope);
 	r = trust_mint(&trust, PROFILE_AGENT, &scope, 0, &n->agent, e);
 	trust_wipe(&trust);
-	if (r == -1)
-		return -1;
 	n->id = n->agent.key.public;
+	return r;
+}
+
+static int
+connect_provisioner(struct newcomer *n, struct error *e)
+{
+	struct scope	pinned;
+
 	memset(&pinned, 0, sizeof(pinned));
 	pinned.space = n->cli->config.space;
 	pinned.target = n->id;
@@ -130,49 +269,39 @@ mint(struct newcomer *n, struct error *e)
 	    &n->provisioner, &n->bus, e);
 }
 
+/* Unless it is there.  A role's queue is shared: it may be, and is never
+ * taken back. */
 static int
 make_durable(struct newcomer *n, enum stream_kind kind, cJSON *config,
-    struct error *e)
+    bool *made, struct error *e)
 {
-	char	stream[STREAM_MAX];
-	int	r;
+	struct js_consumer	 c;
+	char			 stream[STREAM_MAX];
+	const char		*name;
+	int			 r;
 
 	if (config == NULL)
 		return error_errno(e, EX_OSERR, "durable");
+	name = json_get(config, "name")->valuestring;
 	name_stream(stream, sizeof(stream), n->cli->config.space, kind);
-	r = js_consumer_create(n->bus, stream,
-	    json_get(config, "name")->valuestring, config, NULL, e);
+	if ((r = js_consumer_info(n->bus, stream, name, &c, e)) == 0)
+		js_consumer_free(&c);
+	else if (e->api == JS_NO_CONSUMER) {
+		r = js_consumer_create(n->bus, stream, name, config, NULL, e);
+		*made = r == 0;
+	}
 	cJSON_Delete(config);
 	return r;
 }
 
-/* A role's queue is shared: it may be there, and is never taken back. */
 static int
-make_task_durable(struct newcomer *n, struct error *e)
-{
-	struct js_consumer	c;
-	char			stream[STREAM_MAX], name[STREAM_MAX];
-
-	if (n->o->role == NULL)
-		return 0;
-	name_stream(stream, sizeof(stream), n->cli->config.space,
-	    STREAM_TASK);
-	snprintf(name, sizeof(name), "svc_%s", n->o->role);
-	if (js_consumer_info(n->bus, stream, name, &c, e) == 0) {
-		js_consumer_free(&c);
-		return 0;
-	}
-	return make_durable(n, STREAM_TASK, space_svc_durable(
-	    n->cli->config.space, n->o->role), e);
-}
-
-static int
-write_acl(struct newcomer *n, struct error *e)
+write_acl(struct newcomer *n, uint64_t revision, struct error *e)
 {
 	struct scope	 scope;
 	struct acl	 acl;
 	char		 subject[SUBJECT_MAX], *body;
-	struct bus_pub	 p = { .subject = subject, .expect = true };
+	struct bus_pub	 p = { .subject = subject, .expect = true,
+			    .expect_seq = revision };
 	int		 r;
 
 	fill_scope(n, &scope);
@@ -189,8 +318,32 @@ write_acl(struct newcomer *n, struct error *e)
 	p.data = body;
 	p.len = strlen(body);
 	r = js_publish(n->bus, &p, NULL, NULL, e);
+	n->made_acl = r == 0;
 	free(body);
 	return r;
+}
+
+/* Unless there is one, whatever it says by now. */
+static int
+make_acl(struct newcomer *n, struct error *e)
+{
+	struct js_message	m;
+	char			stream[STREAM_MAX], subject[SUBJECT_MAX];
+	bool			there;
+	int			found;
+
+	name_bucket_stream(stream, sizeof(stream), n->cli->config.space,
+	    BUCKET_ACL);
+	name_bucket_key(subject, sizeof(subject), n->cli->config.space,
+	    BUCKET_ACL, n->id);
+	found = js_get(n->bus, stream, JS_LAST_BY_SUBJECT, 0, subject, &m, e);
+	if (found == -1)
+		return -1;
+	if (found == 0)
+		return write_acl(n, 0, e);
+	there = !m.deleted;
+	js_message_free(&m);
+	return there ? 0 : write_acl(n, m.seq, e);
 }
 
 /* What `reeve listen` and the like want to know of it. */
@@ -224,17 +377,19 @@ make(struct newcomer *n, struct error *e)
 {
 	const char	*space = n->cli->config.space;
 
-	if (make_durable(n, STREAM_DM, space_dm_durable(space, n->id), e) ==
-	    -1)
+	if (connect_provisioner(n, e) == -1 ||
+	    make_durable(n, STREAM_DM, space_dm_durable(space, n->id),
+	    &n->made_dm, e) == -1 ||
+	    make_durable(n, STREAM_DLV, space_dlv_durable(space, n->id),
+	    &n->made_dlv, e) == -1)
 		return -1;
-	n->made_dm = true;
-	if (make_durable(n, STREAM_DLV, space_dlv_durable(space, n->id), e)
-	    == -1)
+	if (n->o->role != NULL && make_durable(n, STREAM_TASK,
+	    space_svc_durable(space, n->o->role), &n->made_svc, e) == -1)
 		return -1;
-	n->made_dlv = true;
-	if (make_task_durable(n, e) == -1 || write_acl(n, e) == -1)
+	if (make_acl(n, e) == -1)
 		return -1;
-	n->made_acl = true;
+	if (n->again)
+		return 0;
 	if (creds_save(&n->agent, n->creds_path, e) == -1)
 		return -1;
 	return write_note(n, e);
@@ -271,8 +426,32 @@ take_back(struct newcomer *n)
 	}
 }
 
+/* What was missing of an agent that was there. */
 static void
-say(struct newcomer *n)
+say_again(const struct newcomer *n)
+{
+	const struct {
+		bool		 made;
+		const char	*what;
+	}	 parts[] = {
+		{ n->made_dm, "the consumer of its direct messages" },
+		{ n->made_dlv, "the consumer of its channels" },
+		{ n->made_svc, "the consumer of its role's tasks" },
+		{ n->made_acl, "its access record" } };
+	size_t	 i, made = 0;
+
+	printf("%s is onboarded already, as %s\n", n->name, n->id);
+	for (i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
+		if (parts[i].made) {
+			printf("  made again   %s\n", parts[i].what);
+			made++;
+		}
+	if (made == 0)
+		printf("  nothing is missing\n");
+}
+
+static void
+say(const struct newcomer *n)
 {
 	struct scope	s;
 	size_t		i;
@@ -280,6 +459,10 @@ say(struct newcomer *n)
 	if (n->cli->json) {
 		printf("{\"name\":\"%s\",\"id\":\"%s\",\"creds\":\"%s\"}\n",
 		    n->name, n->id, n->creds_path);
+		return;
+	}
+	if (n->again) {
+		say_again(n);
 		return;
 	}
 	fill_scope(n, &s);
@@ -291,6 +474,21 @@ say(struct newcomer *n)
 	for (i = 0; i < s.n_allow_publish; i++)
 		printf(" %s", s.allow_publish[i]);
 	printf("%s\n", s.n_allow_publish == 0 ? " (no channel)" : "");
+}
+
+static int
+onboard(struct newcomer *n, struct error *e)
+{
+	if (n->creds_path == NULL || n->note_path == NULL)
+		return error_errno(e, EX_OSERR, "onboard");
+	if (check(n, e) == -1)
+		return -1;
+	if (n->again)
+		return find(n, e) == -1 ? -1 : make(n, e);
+	if (mint(n, e) == 0 && make(n, e) == 0)
+		return 0;
+	take_back(n);
+	return -1;
 }
 
 static int
@@ -309,16 +507,12 @@ run(struct cli *cli, void *arg, int argc, char **argv)
 		return cli_fail(&e);
 	n.creds_path = cli_agent_path(cli, n.name, "creds");
 	n.note_path = cli_agent_path(cli, n.name, "json");
-	if (n.creds_path == NULL || n.note_path == NULL)
-		r = error_errno(&e, EX_OSERR, "onboard");
-	else if ((r = check(&n, &e)) == 0 && ((r = mint(&n, &e)) == -1 ||
-	    (r = make(&n, &e)) == -1))
-		take_back(&n);
-	if (r == 0)
+	if ((r = onboard(&n, &e)) == 0)
 		say(&n);
 	bus_close(n.bus);
 	creds_wipe(&n.agent);
 	creds_wipe(&n.provisioner);
+	free(n.role);
 	free(n.creds_path);
 	free(n.note_path);
 	return r == 0 ? EX_OK : cli_fail(&e);
@@ -327,6 +521,8 @@ run(struct cli *cli, void *arg, int argc, char **argv)
 const struct command cmd_onboard = {
 	.name = "onboard", .args = "NAME",
 	.summary = "make an agent: identity, credentials, durables, ACL",
-	.more = "The credentials are written to STATE/agents/NAME.creds.",
+	.more = "The credentials are written to STATE/agents/NAME.creds.  "
+	    "Again, with the same options\nor none, it makes what is missing "
+	    "of an agent.",
 	.opts = opts, .opts_size = sizeof(struct onboard_opts),
 	.min_args = 1, .max_args = 1, .run = run };
