@@ -12,6 +12,7 @@
 
 #include "clock.h"
 #include "joiner.h"
+#include "supervised.h"
 
 #define KILLS		50
 #define RESUMED_MS	1000	/* at the 99th percentile */
@@ -23,8 +24,10 @@
 static const char *const	roles[] = { "fanout", "reader", "control",
 				    "lease" };
 #define N_ROLES	(sizeof(roles) / sizeof(roles[0]))
+#define SHARDS	2	/* at most */
 
 struct victim {
+	char		name[32];
 	pid_t		pid;
 	int64_t		started_ms;
 	unsigned	failures;	/* as reeved counts them */
@@ -33,7 +36,8 @@ struct victim {
 struct kills {
 	struct load	load;
 	struct joiner	joiner;
-	struct victim	victims[N_ROLES];
+	struct victim	victims[N_ROLES * SHARDS];
+	unsigned	n_victims;
 	int64_t		killed_ms;	/* 0: delivery was resumed */
 	int64_t		took_ms;
 	int64_t		took[KILLS];
@@ -64,7 +68,7 @@ static bool
 may_kill(struct kills *k, unsigned i)
 {
 	struct victim	*v = &k->victims[i];
-	pid_t		 pid = role_pid(k->load.space, roles[i]);
+	pid_t		 pid = role_pid(k->load.space, v->name);
 
 	if (pid < 2)
 		return false;
@@ -80,10 +84,10 @@ may_kill(struct kills *k, unsigned i)
 static unsigned
 choose(struct kills *k)
 {
-	unsigned	can[N_ROLES], n, i;
+	unsigned	can[N_ROLES * SHARDS], n, i;
 
 	for (;;) {
-		for (n = i = 0; i < N_ROLES; i++)
+		for (n = i = 0; i < k->n_victims; i++)
 			if (may_kill(k, i))
 				can[n++] = i;
 		if (n > 0)
@@ -110,7 +114,7 @@ kill_one(struct kills *k)
 			test_fail(__FILE__, __LINE__, "delivery resumed");
 		turn(k);
 	}
-	printf("kill %u %s: %lld ms\n", k->n, roles[i],
+	printf("kill %u %s: %lld ms\n", k->n, k->victims[i].name,
 	    (long long)k->took_ms);
 	if (k->took_ms > RESUMED_MS)
 		log_dump(k->load.space);
@@ -158,6 +162,22 @@ seed(void)
 	srand(n);
 }
 
+static void
+name_victims(struct kills *k)
+{
+	unsigned	i, shard, n = space_shards(sp);
+	char		of[16] = "";
+
+	ck_assert_uint_le(n, SHARDS);
+	for (shard = 0; shard < n; shard++) {
+		if (n > 1)
+			snprintf(of, sizeof(of), "-%u", shard);
+		for (i = 0; i < N_ROLES; i++)
+			snprintf(k->victims[k->n_victims++].name, 32, "%s%s",
+			    roles[i], of);
+	}
+}
+
 START_TEST(roles_killed_under_load)
 {
 	static struct kills	 k;
@@ -165,6 +185,7 @@ START_TEST(roles_killed_under_load)
 	unsigned		 i;
 
 	seed();
+	name_victims(&k);
 	load_init(&k.load, sp);
 	k.load.own = &k;
 	k.load.on_copy = on_copy;
@@ -200,7 +221,10 @@ int
 main(void)
 {
 	TCase	*tc = test_case("kills", space_setup, 300);
+	TCase	*two = test_case("kills of two shards", space_setup_shards,
+		    300);
 
 	tcase_add_test(tc, roles_killed_under_load);
-	return test_main("kills", tc, NULL);
+	tcase_add_test(two, roles_killed_under_load);
+	return test_main("kills", tc, two, NULL);
 }
