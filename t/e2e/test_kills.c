@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "joiner.h"
 #include "supervised.h"
+#include "supervised.h"
 
 #define KILLS		50
 #define RESUMED_MS	1000	/* at the 99th percentile */
