@@ -210,6 +210,20 @@ START_TEST(a_record_keeps_its_unknown_fields)
 }
 END_TEST
 
+/* It keeps nobody out, and is named in a line that can be read. */
+START_TEST(an_unreadable_record_is_as_none)
+{
+	char	key[128], line[200];
+
+	snprintf(key, sizeof(key), "general/%s", scout->id);
+	record_put(sp, BUCKET_MEMBERS, key, "{\"channel\":7}");
+	ck_assert_uint_gt(agent_join(scout, "general"), 1);
+	snprintf(line, sizeof(line), "msg=\"unreadable membership\" "
+	    "channel=\"general\" owner=\"%s\" rev=", scout->id);
+	ck_assert(logged(sp, line));
+}
+END_TEST
+
 /* --- what it refuses --------------------------------------------------------------- */
 
 START_TEST(a_channel_outside_the_acl)
@@ -632,6 +646,7 @@ main(void)
 	tcase_add_test(ops, a_leave_is_not_gated_by_the_acl);
 	tcase_add_test(ops, a_list_is_of_open_memberships);
 	tcase_add_test(ops, a_record_keeps_its_unknown_fields);
+	tcase_add_test(ops, an_unreadable_record_is_as_none);
 	tcase_add_test(ops, many_requests_each_have_an_answer);
 	tcase_add_test(refused, a_channel_outside_the_acl);
 	tcase_add_test(refused, no_acl_record_or_an_unreadable_one);
