@@ -41,6 +41,7 @@
 #define WAIT_DEFAULT_MS	60000
 #define WAIT_MOST_MS	240000	/* the credential is good for 5 minutes */
 #define LOOK_MS		50
+#define SAY_MS		2000
 #define QUIET_MS	250	/* nothing new for so long is drained */
 #define IDLE_MS		2000	/* a place that is no message of its own */
 #define NEW_PLACE_MS	5000
@@ -67,6 +68,7 @@ struct reshard {
 	uint64_t	 inbox_seq;	/* where the new readers begin */
 	unsigned	 changes;
 	char		 behind[160];	/* what is waited for */
+	int64_t		 said_ms;	/* that was said */
 };
 
 /* --- the record ---------------------------------------------------------------- */
@@ -155,6 +157,10 @@ look_at_fanouts(struct reshard *r, struct progress *p, struct error *e)
 static int
 too_late(struct reshard *r, int64_t deadline_ms, struct error *e)
 {
+	if (clock_ms() - r->said_ms >= SAY_MS) {
+		printf("waiting: %s\n", r->behind);
+		r->said_ms = clock_ms();
+	}
 	if (clock_ms() < deadline_ms) {
 		bus_turn(r->bus, NULL, 0, LOOK_MS);
 		return bus_alive(r->bus) ? 0 : error_set(e, EX_TEMPFAIL,
@@ -250,6 +256,7 @@ drain(struct reshard *r, struct error *e)
 {
 	int64_t	deadline = clock_ms() + r->wait_ms;
 
+	r->said_ms = clock_ms();
 	if (drain_fanouts(r, deadline, e) == -1 ||
 	    drain_readers(r, deadline, e) == -1)
 		return -1;

@@ -301,6 +301,92 @@ START_TEST(taken_back_before_the_switch)
 }
 END_TEST
 
+static bool
+said(struct command *c, const char *text)
+{
+	(void)command_turn(c);
+	return strstr(c->said, text) != NULL;
+}
+
+/* Entries that no reader has read, and messages that no fan-out has: each is
+ * the old layout's to deliver. */
+START_TEST(what_is_on_its_way_is_waited_for)
+{
+	struct agent	*scribe = agent_make(sp, "scribe",
+			    "--allow-publish general");
+	struct agent	*scout = agent_make(sp, "scout", NULL);
+	struct command	 c;
+	char		 text[32];
+	unsigned	 i;
+
+	agent_join(scout, "general");
+	role_down(sp, "reader");
+	agent_post_many(scribe, "general", "a", 30);
+	AWAIT(stream_messages(sp, STREAM_INBOX) == 30);
+	role_down(sp, "fanout");
+	agent_post_many(scribe, "general", "b", 30);
+	command_start(&c, 2);
+	AWAIT(said(&c, "the place"));
+	agent_post_many(scribe, "general", "c", 30);
+	role_up(sp, "fanout");
+	AWAIT(said(&c, "reader has 60 entries before it"));
+	role_up(sp, "reader");
+	AWAIT(!command_turn(&c));
+	ck_assert_msg(WIFEXITED(c.status) && WEXITSTATUS(c.status) == 0,
+	    "%s", c.said);
+	agent_expect(scout, 90);
+	for (i = 0; i < 90; i++) {
+		snprintf(text, sizeof(text), "%c%u", "abc"[i / 30], i % 30);
+		ck_assert_str_eq(scout->got[i].text, text);
+	}
+	agent_expect_none(scout);
+	ck_assert_uint_eq(stream_messages(sp, STREAM_INBOX), 90);
+	agent_free(scout);
+	agent_free(scribe);
+}
+END_TEST
+
+/* A join that was begun and not ended before the change is done anew for the
+ * new layout: what it copied for the old one is not what counts. */
+START_TEST(a_join_is_finished_after_the_change)
+{
+	struct agent	*scribe = agent_make(sp, "scribe",
+			    "--allow-publish general");
+	struct agent	*scout = agent_make(sp, "scout", NULL);
+	struct command	 c;
+	struct error	 e;
+	cJSON		*o;
+
+	agent_post(scribe, "general", "before");
+	await_drained(sp);
+	member_put(sp, "general", scout->id, "\"joinCursor\":0,"
+	    "\"generation\":1,\"activated\":false");
+	role_down(sp, "fanout");
+	agent_post(scribe, "general", "on its way");
+	command_start(&c, 2);
+	AWAIT(said(&c, "the place"));
+	o = agent_control(scout, "durableJoin", "{\"channel\":\"general\"}",
+	    &e);
+	ck_assert_msg(o != NULL, "%s", e.text);
+	ck_assert(!cJSON_IsTrue(json_get(o, "ok")));
+	ck_assert_ptr_nonnull(strstr(json_get(o, "error")->valuestring,
+	    "try again"));
+	cJSON_Delete(o);
+	role_up(sp, "fanout");
+	AWAIT(!command_turn(&c));
+	AWAIT(lease_ready(sp));
+	ck_assert_uint_eq(agent_join(scout, "general"), 1);
+	agent_post(scribe, "general", "after");
+	agent_expect(scout, 3);
+	agent_expect_none(scout);
+	ck_assert_uint_eq(agent_got(scout, "before"), 1);
+	ck_assert_uint_eq(agent_got(scout, "on its way"), 1);
+	ck_assert_uint_eq(agent_got(scout, "after"), 1);
+	agent_free(scout);
+	agent_free(scribe);
+}
+END_TEST
+
 /* What cannot be drained in time stops nothing for longer. */
 START_TEST(not_drained_is_taken_back)
 {
@@ -397,14 +483,17 @@ main(void)
 {
 	TCase	*load = test_case("load", space_setup, 200);
 	TCase	*kills = test_case("kills", space_setup, 300);
+	TCase	*way = test_case("way", space_setup, 120);
 	TCase	*back = test_case("back", space_setup, 120);
 	TCase	*hosts = test_case("hosts", space_setup_short, 120);
 
 	tcase_add_test(load, changed_under_load);
 	tcase_add_test(kills, killed_at_each_step);
+	tcase_add_test(way, what_is_on_its_way_is_waited_for);
+	tcase_add_test(way, a_join_is_finished_after_the_change);
 	tcase_add_test(back, taken_back_before_the_switch);
 	tcase_add_test(back, not_drained_is_taken_back);
 	tcase_add_test(back, numbers_that_are_none);
 	tcase_add_test(hosts, a_host_of_the_old_number_refuses);
-	return test_main("reshard", load, kills, back, hosts, NULL);
+	return test_main("reshard", load, kills, way, back, hosts, NULL);
 }
