@@ -540,6 +540,9 @@ say_clear(struct reader *r, cJSON *o)
 	    (seq = intake_clear_seq(r->worker.intake)) == 0)
 		return;
 	cJSON_AddNumberToObject(o, "clearSeq", (double)seq);
+	/* Whether all are named: control asks for one of them. */
+	cJSON_AddNumberToObject(o, "nDeferredOwners",
+	    (double)map_count(r->waiting));
 	owners = cJSON_AddArrayToObject(o, "deferredOwners");
 	for (n = map_first(r->waiting); n != NULL; n = map_next(n)) {
 		w = map_value(n);

@@ -465,13 +465,14 @@ on_reader_health(void *arg, natsMsg *m)
 {
 	struct responder	*rs = arg;
 	struct reader_word	*w = &rs->control.reader_word;
-	const cJSON		*seq, *deferred;
+	const cJSON		*seq, *deferred, *n;
 	cJSON			*tree;
 
 	tree = json_parse(natsMsg_GetData(m),
 	    (size_t)natsMsg_GetDataLength(m), NULL);
 	seq = json_get(tree, "clearSeq");
 	deferred = json_get(tree, "deferredOwners");
+	n = json_get(tree, "nDeferredOwners");
 	headroom_hear(&rs->control.headroom, m);
 	bus_msg_free(m);
 	if (!cJSON_IsNumber(seq) || !cJSON_IsArray(deferred)) {
@@ -481,6 +482,8 @@ on_reader_health(void *arg, natsMsg *m)
 	cJSON_Delete(w->tree);
 	w->tree = tree;
 	w->deferred = deferred;
+	w->all = cJSON_IsNumber(n) &&
+	    n->valuedouble == (double)cJSON_GetArraySize(deferred);
 	w->clear_seq = (uint64_t)seq->valuedouble;
 	w->n++;
 }

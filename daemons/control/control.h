@@ -18,6 +18,7 @@ struct reader_word {
 	uint64_t	 n;		/* how often it said so */
 	uint64_t	 clear_seq;	/* all up to it is dealt with, but for */
 	const cJSON	*deferred;	/* ... what these owners have */
+	bool		 all;		/* deferred has all of them */
 	cJSON		*tree;
 };
 

@@ -91,7 +91,7 @@ reader_says_so(const struct control *c, const struct request *rq,
 	const struct reader_word	*said = &c->reader_word;
 	const cJSON			*owner;
 
-	if (said->n == rq->wait->noted_at)
+	if (said->n == rq->wait->noted_at || !said->all)
 		return false;
 	cJSON_ArrayForEach(owner, said->deferred)
 		if (cJSON_IsString(owner) &&

@@ -255,19 +255,24 @@ rejoin_twice(struct asked *q)
 	agent_ask(scout, q, "durableJoin", "{\"channel\":\"general\"}");
 }
 
-/* What is said to a member that no ACL record knows is put off for long. */
+/* What is said to members that no ACL record knows is put off for long. */
 static void
-defer_a_stranger(void)
+defer_strangers(unsigned n)
 {
-	char	stranger[ID_MAX];
+	static const char	letters[] = "ABCDEFGHIJ";
+	char			stranger[ID_MAX];
+	unsigned		i;
 
 	snprintf(stranger, sizeof(stranger), "%s", scribe->id);
-	stranger[5] = stranger[5] == 'A' ? 'B' : 'A';
-	member_put(sp, "review", stranger, "\"joinCursor\":0,"
-	    "\"generation\":1,\"activated\":true");
-	agent_post(scribe, "review", "to the stranger");
-	AWAIT(stream_messages(sp, STREAM_INBOX) == 1);
-	AWAIT(consumer_get(sp, STREAM_INBOX, "reader").n_redelivered == 1);
+	for (i = 0; i < n; i++) {
+		stranger[5] = letters[i / 10];
+		stranger[6] = letters[i % 10];
+		member_put(sp, "review", stranger, "\"joinCursor\":0,"
+		    "\"generation\":1,\"activated\":true");
+	}
+	agent_post(scribe, "review", "to strangers");
+	AWAIT(stream_messages(sp, STREAM_INBOX) == n);
+	AWAIT(consumer_get(sp, STREAM_INBOX, "reader").n_redelivered == n);
 }
 
 START_TEST(a_rejoin_does_not_wait_for_a_stranger)
@@ -276,7 +281,7 @@ START_TEST(a_rejoin_does_not_wait_for_a_stranger)
 	cJSON		*o;
 	char		*text;
 
-	defer_a_stranger();
+	defer_strangers(1);
 	rejoin_twice(&q);
 	o = agent_answer(scout, &q);
 	text = json_print(o);
@@ -300,7 +305,7 @@ START_TEST(a_rejoin_waits_for_its_own_beside_a_stranger)
 	struct asked	 q;
 	cJSON		*o;
 
-	defer_a_stranger();
+	defer_strangers(1);
 	role_down(sp, "reader");
 	rejoin_twice(&q);
 	o = agent_answer(scout, &q);
@@ -313,6 +318,39 @@ START_TEST(a_rejoin_waits_for_its_own_beside_a_stranger)
 	ck_assert_uint_eq(agent_join(scout, "general"), 3);
 	agent_post(scribe, "general", "c");
 	expect("c");
+}
+END_TEST
+
+static void
+acl_put(const char *allow)
+{
+	char	text[200];
+
+	snprintf(text, sizeof(text), "{\"allowSubscribe\":%s,\"revision\":1,"
+	    "\"updatedAt\":1}", allow);
+	record_put(sp, BUCKET_ACL, scout->id, text);
+}
+
+/* What is put off of its own, beside so many strangers' that the reader may
+ * not name it. */
+START_TEST(a_rejoin_waits_for_what_is_put_off)
+{
+	struct asked	q;
+
+	defer_strangers(_i == 0 ? 1 : 70);
+	agent_join(scout, "general");
+	record_put(sp, BUCKET_ACL, scout->id, NULL);
+	agent_post(scribe, "general", "a");
+	AWAIT(consumer_get(sp, STREAM_INBOX, "reader").n_ack_pending ==
+	    (_i == 0 ? 2 : 71));
+	agent_leave(scout, "general", 1);
+	acl_put("[\"general\"]");
+	agent_join(scout, "general");
+	agent_leave(scout, "general", 2);
+	agent_ask(scout, &q, "durableJoin", "{\"channel\":\"general\"}");
+	cJSON_Delete(agent_answer(scout, &q));
+	agent_expect(scout, 1);
+	ck_assert_str_eq(scout->got[0].text, "a");
 }
 END_TEST
 
@@ -634,6 +672,7 @@ main(void)
 	tcase_add_test(rejoin, a_second_rejoin_waits_for_what_is_owed);
 	tcase_add_test(rejoin, a_rejoin_does_not_wait_for_a_stranger);
 	tcase_add_test(rejoin, a_rejoin_waits_for_its_own_beside_a_stranger);
+	tcase_add_loop_test(rejoin, a_rejoin_waits_for_what_is_put_off, 0, 2);
 	tcase_add_test(rejoin, a_rejoin_that_waits_holds_up_nobody);
 	tcase_add_test(rejoin, what_may_pass_is_told_from_a_refusal);
 	tcase_add_test(renewed, a_membership_of_another_stream_is_begun_anew);
