@@ -157,7 +157,8 @@ START_TEST(a_shard_is_a_number)
 		    bad[i]);
 	}
 	/* A good one: there are no credentials for it. */
-	ck_assert_int_eq(exit_code("fanout", "--shard 7"), EX_NOINPUT);
+	ck_assert_int_eq(exit_code("fanout", "--shard 7 --shards 8"),
+	    EX_NOINPUT);
 }
 END_TEST
 
