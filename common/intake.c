@@ -439,7 +439,8 @@ first_untaken(struct intake *in)
 {
 	struct held	key, *h;
 
-	if (in->phase != PHASE_RUN || in->stalled_until_ms != 0)
+	if (in->phase != PHASE_RUN || in->stalled_until_ms != 0 ||
+	    (in->probing && in->unsettled > 0))
 		return NULL;
 	key.seq = in->scan_seq;
 	for (h = RB_NFIND(holding, &in->holding, &key); h != NULL && h->taken;)
@@ -485,6 +486,7 @@ stall(struct intake *in, const char *why)
 		    log_str(why));
 	else
 		return;
+	in->probing = true;
 	in->stalled_until_ms = clock_ms() + in->backoff_ms;
 	in->backoff_ms *= 2;
 	if (in->backoff_ms > BACKOFF_MAX_MS)
@@ -524,12 +526,16 @@ answered(struct held *h, int r, struct error *e)
 	if (r == -1) {
 		h->failed = true;
 		stall(in, e->text);
-	} else if (r == 0)
-		in->backoff_ms = BACKOFF_MIN_MS;
-	else if (intake_bury(h, e->text, NULL, NULL, e) == -1)
+	} else if (r == 1 && intake_bury(h, e->text, NULL, NULL, e) == -1)
 		h->failed = true;
-	if (h->unsettled == 0 && h->done)
-		settle(h);
+	if (h->unsettled > 0 || !h->done)
+		return;
+	/* All of one message, and not a part that was there already. */
+	if (!h->failed && r == 0) {
+		in->probing = false;
+		in->backoff_ms = BACKOFF_MIN_MS;
+	}
+	settle(h);
 }
 
 static void

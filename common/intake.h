@@ -36,7 +36,8 @@ struct intake_progress {
  *   for a moment, and newer messages are parked until it is back.
  * - A redelivery of a message in hand only renews its ack subject.
  * - A failure of the store is not a failure of the message: everything waits,
- *   with back-off, kept alive by in-progress acks; no delivery is spent.
+ *   with back-off, kept alive by in-progress acks; no delivery is spent.  Then
+ *   one message goes alone, and the rest when it is stored: in order.
  * - Messages that the server counts as pending but no longer stores are
  *   terminated ("phantoms").
  * - What an earlier worker of this host had in hand, and what has been

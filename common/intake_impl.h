@@ -56,6 +56,9 @@ struct intake {
 	struct gone		 missing;	/* of these */
 	uint64_t		 told_seq;	/* losses up to here are told */
 	int64_t			 stalled_until_ms, backoff_ms;
+	/* A store has failed: one message at a time until one is stored, or
+	 * those in flight behind it may be stored before it. */
+	bool			 probing;
 	bool			 stopped;	/* the last answer frees it */
 	struct intake_counts	 counts;
 	uint64_t		 newest_seq;	/* delivered here */
