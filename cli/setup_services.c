@@ -143,7 +143,8 @@ start_anew(struct setup *s, const char *name, struct error *e)
 
 	if (service_status(s->config, name, &st, e) == -1)
 		return -1;
-	return st.supervised && strcmp(st.want, "up") == 0 ?
+	return st.supervised && (strcmp(st.want, "up") == 0 ||
+	    service_gave_up(&st)) ?
 	    service_command(s->config, name, "tcu", e) : 0;
 }
 
