@@ -2,7 +2,7 @@
 
 /*
  * The lease of a shard: keepers and workers of HOSTS hosts, one broker
- * (daemons/lease.c, common/gate.c, common/worker.c).  t/model/check runs it
+ * (daemons/lease.c, common/gate.c, common/worker.c).  t/model/prove runs it
  * with the numbers that are in the source.
  *
  * Time is in ticks of one margin.  Processes and messages take as many ticks
@@ -37,7 +37,7 @@
  * - One worker stands for a host's three: each must have said that it paused.
  * - What can no longer be stored is as good as lost.
  *
- * Defined by t/model/check, a fault each, which must be found:
+ * Defined by t/model/prove, a fault each, which must be found:
  * STAMP_LATE, UNFENCED, UNFENCED_DELETE, NO_RELEASE_WAIT, SILENCE_IS_PAUSE,
  * NO_ALONE, NO_EXPIRY; and MARGIN, GATE_MARGIN, SLICE, RENEW, EXPIRY.
  */
