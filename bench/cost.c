@@ -31,11 +31,29 @@ spent_us(const struct stage *s, const char *role, double *us, struct error *e)
 	return 0;
 }
 
+/* The same of a role's processes of all shards. */
+static int
+role_us(const struct stage *s, const char *role, double *us, struct error *e)
+{
+	char		name[64];
+	double		one;
+	unsigned	i;
+
+	*us = 0;
+	for (i = 0; i < s->shards; i++) {
+		stage_service(s, role, i, name, sizeof(name));
+		if (spent_us(s, name, &one, e) == -1)
+			return -1;
+		*us += one;
+	}
+	return 0;
+}
+
 int
 cost_begin(struct cost *c, const struct stage *s, struct error *e)
 {
 	if (spent_us(s, "broker", &c->broker_us, e) == -1 ||
-	    spent_us(s, "reader", &c->reader_us, e) == -1)
+	    role_us(s, "reader", &c->reader_us, e) == -1)
 		return -1;
 	return 0;
 }
@@ -46,8 +64,8 @@ cost_end(struct cost *c, const struct stage *s, struct error *e)
 	double	broker, reader;
 
 	if (spent_us(s, "broker", &broker, e) == -1 ||
-	    spent_us(s, "reader", &reader, e) == -1 ||
-	    spent_us(s, "fanout", &c->fanout_us, e) == -1)
+	    role_us(s, "reader", &reader, e) == -1 ||
+	    role_us(s, "fanout", &c->fanout_us, e) == -1)
 		return -1;
 	c->broker_us = broker - c->broker_us;
 	c->reader_us = reader - c->reader_us;

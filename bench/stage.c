@@ -244,19 +244,21 @@ reach_broker(struct stage *s, int64_t until_ms, struct error *e)
 	return 0;
 }
 
-/* 1: the lease says ready; 0: not yet; -1: *e. */
+/* 1: the shard's lease says ready; 0: not yet; -1: *e. */
 static int
-lease_is_ready(struct stage *s, struct error *e)
+lease_is_ready(struct stage *s, unsigned shard, struct error *e)
 {
 	char			stream[STREAM_MAX], subject[SUBJECT_MAX];
+	char			key[32];
 	struct js_message	m;
 	struct lease		l;
 	int			found, ready = 0;
 
 	name_bucket_stream(stream, sizeof(stream), s->config.space,
 	    BUCKET_DELIVERY);
+	snprintf(key, sizeof(key), "lease.%u", shard);
 	name_bucket_key(subject, sizeof(subject), s->config.space,
-	    BUCKET_DELIVERY, "lease.0");
+	    BUCKET_DELIVERY, key);
 	found = js_get(s->bus, stream, JS_LAST_BY_SUBJECT, 0, subject, &m, e);
 	if (found != 1)
 		return found;
@@ -271,15 +273,20 @@ lease_is_ready(struct stage *s, struct error *e)
 static int
 await_ready(struct stage *s, int64_t until_ms, struct error *e)
 {
-	int	ready;
+	unsigned	i;
+	int		ready;
 
-	while ((ready = lease_is_ready(s, e)) == 0) {
-		if (clock_ms() > until_ms)
-			return error_set(e, EX_TEMPFAIL, "the space is not "
-			    "ready after %d s", READY_MS / 1000);
-		bus_turn(s->bus, NULL, 0, LOOK_MS);
-	}
-	return ready == 1 ? 0 : -1;
+	for (i = 0; i < s->shards; i++)
+		while ((ready = lease_is_ready(s, i, e)) != 1) {
+			if (ready == -1)
+				return -1;
+			if (clock_ms() > until_ms)
+				return error_set(e, EX_TEMPFAIL, "the space "
+				    "is not ready after %d s",
+				    READY_MS / 1000);
+			bus_turn(s->bus, NULL, 0, LOOK_MS);
+		}
+	return 0;
 }
 
 int
@@ -288,6 +295,7 @@ stage_open(struct stage *s, const char *dir, struct error *e)
 	int64_t	until_ms = clock_ms() + READY_MS;
 
 	memset(s, 0, sizeof(*s));
+	s->shards = 1;
 	snprintf(s->dir, sizeof(s->dir), "%s", dir);
 	snprintf(s->state, sizeof(s->state), "%s/state", dir);
 	snprintf(s->creds_path, sizeof(s->creds_path), "%s/bench.creds", dir);
@@ -312,6 +320,25 @@ stage_close(struct stage *s)
 	s->reeved = 0;
 	creds_wipe(&s->creds);
 	config_free(&s->config);
+}
+
+void
+stage_service(const struct stage *s, const char *role, unsigned shard,
+    char *buf, size_t size)
+{
+	snprintf(buf, size, s->shards == 1 ? "%s" : "%s-%u", role, shard);
+}
+
+int
+stage_reshard(struct stage *s, unsigned shards, struct error *e)
+{
+	char	n[16];
+
+	snprintf(n, sizeof(n), "%u", shards);
+	if (stage_role(s, "reshard", n, e) == -1)
+		return -1;
+	s->shards = shards;
+	return await_ready(s, clock_ms() + READY_MS, e);
 }
 
 int
@@ -361,16 +388,28 @@ stage_await_drained(struct stage *s, const char *stream,
 	}
 }
 
+static int
+await_all(struct stage *s, enum stream_kind kind, const char *base,
+    struct error *e)
+{
+	char		stream[STREAM_MAX], durable[64];
+	unsigned	i;
+
+	name_stream(stream, sizeof(stream), s->config.space, kind);
+	for (i = 0; i < s->shards; i++) {
+		snprintf(durable, sizeof(durable), s->shards == 1 ? "%s" :
+		    "%s_%u", base, i);
+		if (stage_await_drained(s, stream, durable, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 int
 stage_await_idle(struct stage *s, struct error *e)
 {
-	char	stream[STREAM_MAX];
-
-	name_stream(stream, sizeof(stream), s->config.space, STREAM_CHAT);
-	if (stage_await_drained(s, stream, "fanout", e) == -1)
-		return -1;
-	name_stream(stream, sizeof(stream), s->config.space, STREAM_INBOX);
-	return stage_await_drained(s, stream, "reader", e);
+	return await_all(s, STREAM_CHAT, "fanout", e) == -1 ? -1 :
+	    await_all(s, STREAM_INBOX, "reader", e);
 }
 
 int

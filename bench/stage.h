@@ -24,6 +24,7 @@ struct stage {
 	struct creds	 creds;		/* may do all that is done here */
 	struct bus	*bus;
 	pid_t		 reeved;
+	unsigned	 shards;
 };
 
 /* dir exists and is empty.  Returns when the lease says ready. */
@@ -38,14 +39,19 @@ char	*stage_program(const char *name, struct error *);
 /* `reeve VERB ROLE`, which returns when it is done. */
 int	stage_role(struct stage *, const char *verb, const char *role,
 	    struct error *);
-/* The pid of a role, or of "reeved". */
+/* The service of a role's shard: "fanout", or with more than one "fanout-0". */
+void	stage_service(const struct stage *, const char *role, unsigned shard,
+	    char *buf, size_t size);
+/* `reeve reshard`; returns when all of the new shards are ready. */
+int	stage_reshard(struct stage *, unsigned shards, struct error *);
+/* The pid of a service, or of "reeved". */
 int	stage_pid(const struct stage *, const char *role, pid_t *,
 	    struct error *);
 
 /* Until a durable has nothing waiting and nothing unacknowledged. */
 int	stage_await_drained(struct stage *, const char *stream,
 	    const char *durable, struct error *);
-/* The same of fanout and reader. */
+/* The same of all fan-outs and readers. */
 int	stage_await_idle(struct stage *, struct error *);
 int	stage_purge(struct stage *, const char *stream, struct error *);
 

@@ -24,6 +24,21 @@ empty(struct stage *s, struct error *e)
 	return 0;
 }
 
+/* `reeve VERB` of every shard's fan-out. */
+static int
+all_fanouts(struct stage *s, const char *verb, struct error *e)
+{
+	char		name[64];
+	unsigned	i;
+
+	for (i = 0; i < s->shards; i++) {
+		stage_service(s, "fanout", i, name, sizeof(name));
+		if (stage_role(s, verb, name, e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
 /* Said while nobody copies; what is measured begins with fan-out. */
 static int
 space_run(struct stage *s, const struct crowd *c, unsigned members,
@@ -35,11 +50,11 @@ space_run(struct stage *s, const struct crowd *c, unsigned members,
 
 	name_stream(dlv, sizeof(dlv), s->config.space, STREAM_DLV);
 	snprintf(prefix, sizeof(prefix), "cotal.%s.chat", s->config.space);
-	if (stage_role(s, "stop", "fanout", e) == -1 ||
+	if (all_fanouts(s, "stop", e) == -1 ||
 	    gauge_init(&g, s->bus, dlv, e) == -1 ||
 	    crowd_post(c, s, prefix, members, messages, e) == -1 ||
 	    cost_begin(cost, s, e) == -1 ||
-	    stage_role(s, "start", "fanout", e) == -1 ||
+	    all_fanouts(s, "start", e) == -1 ||
 	    gauge_rate(&g, copies, per_s, e) == -1 ||
 	    cost_end(cost, s, e) == -1)
 		return -1;
