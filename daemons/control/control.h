@@ -42,6 +42,8 @@ struct waiting {
 	bool		noted;
 	uint64_t	owed_seq;	/* INBOX: all owed is at or below */
 	uint64_t	noted_at;	/* reader_word.n */
+	int64_t		idle_ms;	/* the reader has been, since */
+	uint64_t	idle_seq;	/* ... it was delivered this */
 };
 
 /* A request whose form, sender and channel have been checked. */

@@ -20,6 +20,7 @@
  * 5 s for theirs. */
 #define JOIN_MS		2000
 #define BARRIER_MS	2000
+#define IDLE_MS		250
 
 static int
 chat_frontier(struct control *c, uint64_t *seq, struct error *e)
@@ -51,19 +52,32 @@ read_fence(struct control *c, uint64_t *fence, struct error *e)
 
 /* --- an earlier interval ----------------------------------------------------------- */
 
-/* Fan-out: has it passed the last message of that interval?  1, 0, -1 *e. */
+/*
+ * Fan-out: has it passed the last message of that interval?  1, 0, -1 *e.
+ * That nothing is pending is no answer: a broker under load tells a consumer
+ * of a message some time after it has stored it.
+ */
 static int
 fanout_passed(struct control *c, uint64_t leave_seq, struct error *e)
 {
 	struct js_consumer	info;
-	int			done;
+	struct js_message	m;
+	char			filter[SUBJECT_MAX];
+	int			found;
 
 	if (js_consumer_info(c->bus, c->chat, c->fanout, &info, e) == -1)
 		return -1;
-	done = info.ack_floor_seq >= leave_seq ||
-	    (info.n_pending == 0 && info.n_ack_pending == 0);
 	js_consumer_free(&info);
-	return done;
+	if (info.ack_floor_seq >= leave_seq)
+		return 1;
+	/* What lies between may be gone. */
+	subject_chat(filter, sizeof(filter), c->role->config.space, "*", ">");
+	found = js_get(c->bus, c->chat, JS_NEXT_BY_SUBJECT,
+	    info.ack_floor_seq + 1, filter, &m, e);
+	if (found != 1)
+		return found == 0 ? 1 : -1;
+	js_message_free(&m);
+	return m.seq > leave_seq;
 }
 
 /* All of this owner that the interval was owed is in INBOX by now. */
@@ -77,6 +91,7 @@ note_owed(struct control *c, struct waiting *w, struct error *e)
 	w->owed_seq = inbox.last_seq;
 	w->noted = true;
 	w->noted_at = c->reader_word.n;
+	w->idle_ms = 0;
 	return 0;
 }
 
@@ -85,8 +100,7 @@ note_owed(struct control *c, struct waiting *w, struct error *e)
  * said since, tells whether it is this one.
  */
 static bool
-reader_says_so(const struct control *c, const struct request *rq,
-    const struct js_consumer *reader)
+reader_says_so(const struct control *c, const struct request *rq)
 {
 	const struct reader_word	*said = &c->reader_word;
 	const cJSON			*owner;
@@ -97,27 +111,39 @@ reader_says_so(const struct control *c, const struct request *rq,
 		if (cJSON_IsString(owner) &&
 		    strcmp(owner->valuestring, rq->caller) == 0)
 			return false;
-	/* The last entries may be another shard's. */
-	return said->clear_seq >= rq->wait->owed_seq ||
-	    (reader->n_pending == 0 &&
-	    said->clear_seq >= reader->delivered_seq);
+	return said->clear_seq >= rq->wait->owed_seq;
+}
+
+/*
+ * The last entries of INBOX may be another shard's, or gone: the reader never
+ * comes to them.  It has nothing to do, and has had nothing for so long that
+ * it would have heard of what was stored before.
+ */
+static bool
+reader_is_idle(struct waiting *w, const struct js_consumer *reader)
+{
+	if (reader->n_pending > 0 || reader->n_ack_pending > 0 ||
+	    reader->delivered_seq != w->idle_seq || w->idle_ms == 0) {
+		w->idle_seq = reader->delivered_seq;
+		w->idle_ms = reader->n_pending > 0 ||
+		    reader->n_ack_pending > 0 ? 0 : clock_ms();
+		return false;
+	}
+	return clock_ms() - w->idle_ms >= IDLE_MS;
 }
 
 static int
 reader_passed(struct control *c, const struct request *rq, struct error *e)
 {
 	struct js_consumer	info;
-	int			done;
 
 	if (!rq->wait->noted && note_owed(c, rq->wait, e) == -1)
 		return -1;
 	if (js_consumer_info(c->bus, c->inbox, c->reader, &info, e) == -1)
 		return -1;
-	done = info.ack_floor_seq >= rq->wait->owed_seq ||
-	    (info.n_pending == 0 && info.n_ack_pending == 0) ||
-	    reader_says_so(c, rq, &info);
 	js_consumer_free(&info);
-	return done;
+	return info.ack_floor_seq >= rq->wait->owed_seq ||
+	    reader_says_so(c, rq) || reader_is_idle(rq->wait, &info);
 }
 
 /*

@@ -76,7 +76,8 @@ consumer_unread(struct space *s, enum stream_kind kind, const char *durable)
 	    json_get(c.config, "filter_subject")->valuestring, &m, &e);
 	ck_assert_msg(found != -1, "%s", e.text);
 	if (found == 1) {
-		if (n == 0 && c.ack_floor_seq < m.seq)
+		/* stored, and the consumer does not know of it yet */
+		if (n == 0 && c.delivered_seq < m.seq)
 			n = 1;
 		js_message_free(&m);
 	}
