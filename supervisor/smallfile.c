@@ -72,8 +72,9 @@ smallfile_write(int dir_fd, const char *path, const void *data, size_t len)
 	int	fd, saved;
 
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	fd = openat(dir_fd, temporary,
-	    O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC | O_NOFOLLOW, 0644);
+	/* not blocking: a FIFO in its place would wait for a reader */
+	fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC |
+	    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
 	if (fd == -1)
 		return -1;
 	n = write(fd, data, len);

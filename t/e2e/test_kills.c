@@ -12,7 +12,7 @@
 
 #include "clock.h"
 #include "joiner.h"
-#include "supervised.h"
+#include "json.h"
 #include "supervised.h"
 
 #define KILLS		50
@@ -179,6 +179,22 @@ name_victims(struct kills *k)
 	}
 }
 
+/* A letter that only counts what a killed worker may have lost is no message
+ * given up on: it says how many at most, and load_check knows better. */
+static void
+check_nothing_given_up(void)
+{
+	cJSON		*o;
+	unsigned	 i;
+
+	for (i = 0; (o = dead_letter(sp, i)) != NULL; i++) {
+		ck_assert_msg(json_get(o, "entry") == NULL &&
+		    json_get(o, "entry64") == NULL, "%s",
+		    json_get(o, "reason")->valuestring);
+		cJSON_Delete(o);
+	}
+}
+
 START_TEST(roles_killed_under_load)
 {
 	static struct kills	 k;
@@ -212,7 +228,7 @@ START_TEST(roles_killed_under_load)
 	load_check_spans(&k.load, k.joiner.li, "busy", k.joiner.spans,
 	    k.joiner.n, false);
 	ck_assert(k.joiner.n > 5);
-	ck_assert_ptr_null(dead_letter(sp, 0));
+	check_nothing_given_up();
 	report(&k);
 	load_free(&k.load);
 }
