@@ -27,8 +27,8 @@ become(const struct stat *st, struct error *e)
 int
 owner_become(const char **state, struct error *e)
 {
+	static char	*dir;		/* *state, as long as we run */
 	struct stat	 st;
-	char		*dir;
 
 	if (geteuid() != 0)
 		return 0;
@@ -36,6 +36,7 @@ owner_become(const char **state, struct error *e)
 		return -1;
 	if (stat(dir, &st) == -1 || st.st_uid == 0) {
 		free(dir);
+		dir = NULL;
 		return 0;
 	}
 	*state = dir;
