@@ -23,9 +23,14 @@ int
 headroom_init(struct headroom *h, const char *space, unsigned shard,
     unsigned shards, unsigned limit)
 {
+	char	text[16];
+
 	memset(h, 0, sizeof(*h));
 	name_stream(h->stream, sizeof(h->stream), space, STREAM_INBOX);
 	space_reader_name(h->reader, sizeof(h->reader), shard, shards);
+	snprintf(text, sizeof(text), "%u", shard);
+	subject_health(h->hears, sizeof(h->hears), space, text, "reader",
+	    "*");
 	h->limit = limit;
 	h->owners = map_new();
 	h->deferred = map_new();
@@ -40,14 +45,20 @@ headroom_free(struct headroom *h)
 	h->owners = h->deferred = NULL;
 }
 
-void
-headroom_bind(struct headroom *h, struct bus *b)
+static void
+forget_word(struct headroom *h)
 {
-	map_clear(h->owners, free);
 	map_clear(h->deferred, NULL);
+	h->names_all = false;
 	h->n_deferred = 0;
 	h->heard_ms = 0;
-	h->bus = b;
+}
+
+void
+headroom_bind(struct headroom *h)
+{
+	map_clear(h->owners, free);
+	forget_word(h);
 	h->generation++;
 	h->base = h->written = h->roll_written = 0;
 	h->marked = h->known = h->asking = false;
@@ -189,30 +200,73 @@ on_info(void *arg, enum bus_outcome outcome, natsMsg *reply)
 	cJSON_Delete(a);
 }
 
-void
-headroom_hear(struct headroom *h, natsMsg *health)
+static void
+hear(struct headroom *h, const cJSON *said)
 {
-	const cJSON	*seq, *owners, *n, *o;
-	cJSON		*said;
+	const cJSON	*seq = json_get(said, "clearSeq");
+	const cJSON	*owners = json_get(said, "deferredOwners");
+	const cJSON	*n = json_get(said, "deferred");
+	const cJSON	*n_owners = json_get(said, "nDeferredOwners"), *o;
 
-	said = json_parse(natsMsg_GetData(health),
-	    (size_t)natsMsg_GetDataLength(health), NULL);
-	seq = json_get(said, "clearSeq");
-	owners = json_get(said, "deferredOwners");
-	n = json_get(said, "deferred");
-	if (cJSON_IsNumber(seq) && cJSON_IsArray(owners)) {
-		h->n_deferred = cJSON_IsNumber(n) ?
-		    (uint64_t)n->valuedouble : 0;
-		h->heard_ms = clock_ms();
-		map_clear(h->deferred, NULL);
-		cJSON_ArrayForEach(o, owners)
-			if (cJSON_IsString(o) && map_put(h->deferred,
-			    o->valuestring, h, NULL) == -1)
-				fatal_memory();
-		if (h->known)
-			learn_floor(h, (uint64_t)seq->valuedouble);
-	}
+	if (!cJSON_IsNumber(seq) || !cJSON_IsArray(owners))
+		return;
+	h->n_words++;
+	h->clear_seq = (uint64_t)seq->valuedouble;
+	h->names_all = cJSON_IsNumber(n_owners) &&
+	    n_owners->valuedouble == (double)cJSON_GetArraySize(owners);
+	h->n_deferred = cJSON_IsNumber(n) ? (uint64_t)n->valuedouble : 0;
+	h->heard_ms = clock_ms();
+	map_clear(h->deferred, NULL);
+	cJSON_ArrayForEach(o, owners)
+		if (cJSON_IsString(o) &&
+		    map_put(h->deferred, o->valuestring, h, NULL) == -1)
+			fatal_memory();
+	if (h->known)
+		learn_floor(h, h->clear_seq);
+}
+
+static void
+on_health(void *arg, natsMsg *m)
+{
+	cJSON	*said = json_parse(natsMsg_GetData(m),
+		    (size_t)natsMsg_GetDataLength(m), NULL);
+
+	hear(arg, said);
 	cJSON_Delete(said);
+	bus_msg_free(m);
+}
+
+int
+headroom_listen(struct headroom *h, struct bus *b, struct error *e)
+{
+	h->bus = b;
+	h->deaf = false;
+	return bus_subscribe(b, h->hears, NULL, on_health, h, e) == NULL ?
+	    -1 : 0;
+}
+
+uint64_t
+headroom_words(const struct headroom *h)
+{
+	return h->n_words;
+}
+
+bool
+headroom_passed(const struct headroom *h, const char *owner,
+    uint64_t since_words, uint64_t seq)
+{
+	return h->n_words != since_words && h->names_all &&
+	    map_get(h->deferred, owner) == NULL && h->clear_seq >= seq;
+}
+
+/* Without the reader's word an owner that it defers holds up the others. */
+static void
+note_deafness(struct headroom *h)
+{
+	if (h->deaf || !bus_refused(h->bus, h->hears))
+		return;
+	h->deaf = true;
+	log_error("may not hear the reader's health", "subject=%s", h->hears);
 }
 
 /* A reader that is gone defers nothing: its successor says what it does. */
@@ -221,9 +275,7 @@ forget_stale(struct headroom *h)
 {
 	if (h->heard_ms == 0 || clock_ms() - h->heard_ms < STALE_MS)
 		return;
-	map_clear(h->deferred, NULL);
-	h->n_deferred = 0;
-	h->heard_ms = 0;
+	forget_word(h);
 }
 
 int
@@ -233,6 +285,7 @@ headroom_tend(struct headroom *h, uint64_t settled, uint64_t stored_seq,
 	char		subject[SUBJECT_MAX];
 	struct bus_pub	p = { .subject = subject };
 
+	note_deafness(h);
 	forget_stale(h);
 	if (!h->marked && settled >= h->roll_written && stored_seq > 0) {
 		h->mark_seq = stored_seq;

@@ -36,7 +36,13 @@ struct headroom {
 	uint64_t	 asked_at;
 	int64_t		 asked_ms;
 	bool		 wanted;
-	struct map	*deferred;	/* owners, as the reader says */
+	/* what the reader last said in its health */
+	char		 hears[SUBJECT_MAX];
+	bool		 deaf;		/* the broker refused us that */
+	uint64_t	 n_words;	/* how often it said so */
+	uint64_t	 clear_seq;	/* all up to it is dealt with, but for */
+	struct map	*deferred;	/* ... what these owners have */
+	bool		 names_all;	/* these are all such owners */
 	uint64_t	 n_deferred;	/* their entries */
 	int64_t		 heard_ms;	/* when it said so; 0: not */
 };
@@ -46,21 +52,26 @@ struct headroom {
 int	headroom_init(struct headroom *, const char *space, unsigned shard,
 	    unsigned shards, unsigned limit);
 void	headroom_free(struct headroom *);
-/* A new session: nothing is known, so nobody may be written to until the
- * first answer. */
-void	headroom_bind(struct headroom *, struct bus *);
+/*
+ * At the beginning of each session: hear the reader's health, which says how
+ * far it is, apart from the entries of owners that it defers (`clearSeq`,
+ * `deferredOwners`): its ack floor alone stands still behind the first of
+ * those.  What is not said again for a few seconds is forgotten.  0, or -1
+ * with *e.  A refusal by the broker is logged, and the floor is gone by.
+ */
+int	headroom_listen(struct headroom *, struct bus *, struct error *);
+/* Nothing is known, so nobody may be written to until the first answer. */
+void	headroom_bind(struct headroom *);
 /* Has the first answer come? */
 bool	headroom_known(const struct headroom *);
 /* May one more entry be written to owner now? */
 bool	headroom_allows(struct headroom *, const char *owner);
 void	headroom_count(struct headroom *, const char *owner);
-/*
- * The reader's health message says how far it is, apart from the entries of
- * owners that it defers (`clearSeq`, `deferredOwners`): its ack floor alone
- * stands still behind the first of those.  What is not said again for a few
- * seconds is forgotten.
- */
-void	headroom_hear(struct headroom *, natsMsg *health);
+/* How often the reader has said how far it is; and whether it has said since
+ * then that all of owner's up to seq is dealt with. */
+uint64_t headroom_words(const struct headroom *);
+bool	headroom_passed(const struct headroom *, const char *owner,
+	    uint64_t since_words, uint64_t seq);
 /*
  * Call every turn, with the number of our writes that were answered and the
  * highest sequence among them: asks the server when that may open a way.

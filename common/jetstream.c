@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "jetstream.h"
 #include "json.h"
@@ -33,6 +34,14 @@ api_error(const cJSON *answer, const char *what, struct error *e)
 	return -1;
 }
 
+/* A reply, parsed; NULL with *e. */
+static cJSON *
+reply_json(natsMsg *m, struct error *e)
+{
+	return json_parse(natsMsg_GetData(m),
+	    (size_t)natsMsg_GetDataLength(m), e);
+}
+
 /* Call the API; the parsed answer, or NULL with *e. */
 static cJSON *
 api_call(struct bus *b, const char *subject, const char *body,
@@ -48,8 +57,7 @@ api_call(struct bus *b, const char *subject, const char *body,
 		e = &mine;
 	if ((m = bus_call(b, &p, JS_TIMEOUT_MS, e)) == NULL)
 		return NULL;
-	answer = json_parse(natsMsg_GetData(m),
-	    (size_t)natsMsg_GetDataLength(m), e);
+	answer = reply_json(m, e);
 	bus_msg_free(m);
 	if (answer == NULL) {
 		error_wrap(e, "%s", subject);
@@ -133,9 +141,7 @@ js_stream_parse(natsMsg *reply, struct js_stream *out, struct error *e)
 
 	if (e == NULL)
 		e = &mine;
-	a = json_parse(natsMsg_GetData(reply),
-	    (size_t)natsMsg_GetDataLength(reply), e);
-	if (a == NULL)
+	if ((a = reply_json(reply, e)) == NULL)
 		return -1;
 	if ((r = api_error(a, "stream", e)) == 0)
 		stream_fill(out, a);
@@ -397,9 +403,7 @@ js_get_parse(natsMsg *reply, struct js_message *m, struct error *e)
 
 	if (e == NULL)
 		e = &mine;
-	a = json_parse(natsMsg_GetData(reply),
-	    (size_t)natsMsg_GetDataLength(reply), e);
-	if (a == NULL)
+	if ((a = reply_json(reply, e)) == NULL)
 		return -1;
 	if (api_error(a, "stored message", e) == -1)
 		found = e->api == JS_NO_MESSAGE ? 0 : -1;
@@ -504,7 +508,7 @@ js_ack_parse(natsMsg *m, uint64_t *seq, bool *duplicate, struct error *e)
 	}
 	if (e == NULL)
 		e = &mine;
-	if ((a = json_parse(data, len, e)) == NULL)
+	if ((a = reply_json(m, e)) == NULL)
 		return -1;
 	if ((r = api_error(a, "store", e)) == 0 &&
 	    (json_get(a, "stream") == NULL || u64_of(a, "seq") == 0))
@@ -569,4 +573,23 @@ js_delivery_parse(struct js_delivery *d, const char *reply,
 	d->stored_ms = (int64_t)(v[3] / NS_PER_MS);
 	d->pending = v[4];
 	return true;
+}
+
+/* --- times ----------------------------------------------------------------------------- */
+
+int64_t
+js_time_ns(const char *s)
+{
+	struct tm	 tm;
+	const char	*p;
+	int64_t		 ns = 0, scale = 100000000;
+
+	memset(&tm, 0, sizeof(tm));
+	if ((p = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm)) == NULL ||
+	    tm.tm_year < 70 || tm.tm_year > 300)
+		return 0;	/* a stream that held nothing says year 1 */
+	if (*p == '.')
+		for (p++; *p >= '0' && *p <= '9'; p++, scale /= 10)
+			ns += (*p - '0') * scale;
+	return (int64_t)timegm(&tm) * 1000000000 + ns;
 }

@@ -98,6 +98,10 @@ void	js_message_free(struct js_message *);
 int	js_message_delete(struct bus *, const char *stream, uint64_t seq,
 	    struct error *);
 
+/* A time as the servers write it, "2026-11-21T05:43:54.962412799Z", in ns since
+ * the epoch; 0 if it is none. */
+int64_t	js_time_ns(const char *);
+
 /*
  * Store a message and wait for the acknowledgement.  *seq (may be NULL) is
  * its sequence.  A lost compare-and-set is api JS_WRONG_LAST_SEQ.

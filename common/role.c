@@ -262,6 +262,12 @@ role_say_ready(struct role *r)
 	r->notify_fd = -1;
 }
 
+bool
+role_owns(const struct role *r, const char *owner)
+{
+	return name_shard(owner, r->shards) == r->shard;
+}
+
 void
 role_set_state(struct role *r, enum role_state state, const char *why)
 {

@@ -79,6 +79,8 @@ bool	role_turn(struct role *, int64_t timeout_ms);
 /* Change state: said at once to the keeper, and the first ROLE_BOUND to the
  * supervisor (notification-fd). */
 void	role_set_state(struct role *, enum role_state, const char *why);
+/* Is it of this role's shard? */
+bool	role_owns(const struct role *, const char *owner);
 /* Tell the supervisor, once: bound does so by itself, and to stand by for
  * another host's lease is to be ready, too. */
 void	role_say_ready(struct role *);

@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include <sodium.h>
 
@@ -97,24 +96,6 @@ watch_name_anew(struct watch *w)
 }
 
 /* --- what a stream says of itself -------------------------------------------- */
-
-/* "2026-11-21T05:43:54.962412799Z" in ns since the epoch; 0 if it is not. */
-static int64_t
-time_ns(const char *s)
-{
-	struct tm	 tm;
-	const char	*p;
-	int64_t		 ns = 0, scale = 100000000;
-
-	memset(&tm, 0, sizeof(tm));
-	if ((p = strptime(s, "%Y-%m-%dT%H:%M:%S", &tm)) == NULL ||
-	    tm.tm_year < 70 || tm.tm_year > 300)
-		return 0;	/* a stream that held nothing says year 1 */
-	if (*p == '.')
-		for (p++; *p >= '0' && *p <= '9'; p++, scale /= 10)
-			ns += (*p - '0') * scale;
-	return (int64_t)timegm(&tm) * 1000000000 + ns;
-}
 
 /* Has nothing been stored, removed or made anew between? */
 static bool
@@ -211,7 +192,7 @@ watch_bind(struct watch *w, struct bus *b, struct error *e)
 		    w->stream, w->created, bucket.created);
 	snprintf(w->created, sizeof(w->created), "%s", bucket.created);
 	w->known_seq = bucket.last_seq;
-	w->known_ns = time_ns(bucket.last_time);
+	w->known_ns = js_time_ns(bucket.last_time);
 	if (take_name(w, e) == -1)
 		return -1;
 	bus_inbox(b, deliver, sizeof(deliver), "w");
@@ -395,7 +376,7 @@ judge(struct watch *w)
 	if (w->counted && now->last_seq == w->known_seq &&
 	    now->messages == w->keys.n + w->n_foreign &&
 	    now->max_per_subject == 1 &&
-	    time_ns(now->last_time) == w->known_ns &&
+	    js_time_ns(now->last_time) == w->known_ns &&
 	    strcmp(now->created, w->created) == 0)
 		return PROOF_FRESH;
 	if (w->applied_seq != w->asked_seq || w->n_odd++ == 0)
@@ -495,7 +476,7 @@ walk(struct watch *w, struct error *e)
 	/* What came meanwhile may have made more known already. */
 	if (w->known_seq < w->now.last_seq) {
 		w->known_seq = w->now.last_seq;
-		w->known_ns = time_ns(w->now.last_time);
+		w->known_ns = js_time_ns(w->now.last_time);
 	}
 	return 1;
 }
@@ -538,7 +519,7 @@ settle_by_count(struct watch *w, struct error *e)
 		w->counted = after.max_per_subject == 1;
 		w->n_foreign = after.messages - n;
 		w->known_seq = after.last_seq;
-		w->known_ns = time_ns(after.last_time);
+		w->known_ns = js_time_ns(after.last_time);
 	}
 	return 0;
 }
@@ -562,7 +543,7 @@ settle(struct watch *w, struct error *e)
 		return 0;
 	}
 	if (now->last_seq == w->known_seq &&
-	    time_ns(now->last_time) != w->known_ns)
+	    js_time_ns(now->last_time) != w->known_ns)
 		return distrust(w, "its past changed", e);
 	if (w->counted && now->last_seq > w->known_seq) {
 		if ((r = walk(w, e)) == -1)

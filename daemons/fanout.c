@@ -43,8 +43,6 @@ struct fanout {
 	char			 filter[SUBJECT_MAX];
 	char			 durable[64];
 	char			 dead[SUBJECT_MAX];
-	char			 hears[SUBJECT_MAX];	/* the reader's health */
-	bool			 deaf;		/* ... which was refused */
 	struct recipient	*recipients;
 	size_t			 n_recipients, cap_recipients;
 	uint64_t		 copies, dropped, holds;
@@ -70,15 +68,6 @@ add_recipient(struct fanout *f, const char *owner, uint64_t generation)
 	}
 	f->recipients[f->n_recipients++] = (struct recipient){
 		.owner = owner, .generation = generation };
-}
-
-/* Another shard's fan-out sees to the others. */
-static bool
-is_ours(const struct fanout *f, const char *owner)
-{
-	const struct role	*r = f->worker.role;
-
-	return name_shard(owner, r->shards) == r->shard;
 }
 
 static bool
@@ -121,7 +110,8 @@ route_mentions(struct fanout *f, const struct message *m)
 		owner = roster_mentioned(f->roster, f->acls,
 		    m->mentions.v[i]);
 		if (owner == NULL || strcmp(owner, m->from_id) == 0 ||
-		    !is_ours(f, owner) || has_recipient(f, owner))
+		    !role_owns(f->worker.role, owner) ||
+		    has_recipient(f, owner))
 			continue;
 		acl = acls_find(f->acls, owner);
 		if (acl != NULL && acl_covers(acl, m->channel))
@@ -325,20 +315,11 @@ make_durable(struct worker *w, struct error *e)
 }
 
 static void
-on_reader_health(void *arg, natsMsg *m)
-{
-	struct fanout	*f = arg;
-
-	headroom_hear(&f->headroom, m);
-	bus_msg_free(m);
-}
-
-static void
 bound(struct worker *w)
 {
 	struct fanout	*f = w->own;
 
-	headroom_bind(&f->headroom, w->role->bus);
+	headroom_bind(&f->headroom);
 	f->look_ms = clock_ms();
 }
 
@@ -375,23 +356,12 @@ look_beyond(struct fanout *f, struct error *e)
 	return 0;
 }
 
-/* Without the reader's word an owner that it defers holds up the others. */
-static void
-note_deafness(struct fanout *f)
-{
-	if (f->deaf || !bus_refused(f->worker.role->bus, f->hears))
-		return;
-	f->deaf = true;
-	log_error("may not hear the reader's health", "subject=%s", f->hears);
-}
-
 static int
 tend(struct worker *w, struct error *e)
 {
 	struct fanout	*f = w->own;
 	uint64_t	 settled, stored_seq;
 
-	note_deafness(f);
 	if (look_beyond(f, e) == -1)
 		return -1;
 	settled = intake_settled(w->intake, &stored_seq);
@@ -403,11 +373,7 @@ session(struct role *r, struct error *e)
 {
 	struct fanout	*f = r->own;
 
-	subject_health(f->hears, sizeof(f->hears), r->config.space,
-	    r->shard_text, "reader", "*");
-	f->deaf = false;
-	if (bus_subscribe(r->bus, f->hears, NULL, on_reader_health, f, e) ==
-	    NULL)
+	if (headroom_listen(&f->headroom, r->bus, e) == -1)
 		return -1;
 	return worker_session(&f->worker, e);
 }

@@ -8,7 +8,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "acls.h"
 #include "clock.h"
@@ -236,8 +235,8 @@ deliver(struct reader *r, struct held *h, const struct entry *en,
 
 	subject_dlv(subject, sizeof(subject), r->worker.role->config.space,
 	    owner);
-	snprintf(id, sizeof(id), "%s:%s:%llu", en->msg_id, owner,
-	    (unsigned long long)en->generation);
+	/* of one layout, whatever the shards: DLV outlives them */
+	name_entry(id, sizeof(id), en->msg_id, owner, en->generation, 1);
 	if (intake_store(h, &p, e) == -1)
 		return e->code == EX_DATAERR ? bury(h, e->text, owner, e) :
 		    WORK_FAILED;
@@ -301,8 +300,7 @@ work(struct worker *w, struct held *h, struct error *e)
 		    e);
 	if (away != NULL)
 		deferred_drop(r, away);
-	if (owner == NULL ||
-	    name_shard(owner, w->role->shards) != w->role->shard) {
+	if (owner == NULL || !role_owns(w->role, owner)) {
 		r->malformed++;
 		return finish(h);
 	}
@@ -335,17 +333,13 @@ known_floor(const struct worker *w, int64_t *stored_ms)
 	return lost ? p->lost_seq : p->floor_seq;
 }
 
-/* Was m stored no later than at ms, to the second?  Both are UTC. */
+/* Was m stored no later than at ms, to the second? */
 static bool
 stored_by(const struct js_message *m, int64_t ms)
 {
-	char		text[32];
-	time_t		s = (time_t)(ms / 1000);
-	struct tm	tm;
+	int64_t	ns = js_time_ns(m->time);
 
-	return gmtime_r(&s, &tm) != NULL && strftime(text, sizeof(text),
-	    "%Y-%m-%dT%H:%M:%S", &tm) > 0 &&
-	    strncmp(m->time, text, strlen(text)) <= 0;
+	return ns > 0 && ns / 1000000000 <= ms / 1000;
 }
 
 /*

@@ -47,8 +47,6 @@ struct responder {
 	struct control		 control;
 	struct gate		 gate;
 	struct bus_sub		*sub;		/* NULL: paused */
-	char			 hears[SUBJECT_MAX];	/* the reader's health */
-	bool			 deaf;		/* ... which was refused */
 	STAILQ_HEAD(, queued)	 queue;
 	unsigned		 n_queued;
 	uint64_t		 served, refused, unbound, overflow;
@@ -67,7 +65,7 @@ is_ours(const struct role *r, natsMsg *m)
 	if (r->shards == 1 || !subject_parse(&s, natsMsg_GetSubject(m)))
 		return true;
 	snprintf(caller, sizeof(caller), "%.*s", (int)s.sender_len, s.sender);
-	return name_shard(caller, r->shards) == r->shard;
+	return role_owns(r, caller);
 }
 
 /* Hosts share a shard's requests, shards do not. */
@@ -356,7 +354,7 @@ control_check_layout(struct control *c, struct error *e)
 	if (l->next == 0 && l->shards == c->role->shards)
 		return 0;
 	return error_set(e, EX_TEMPFAIL, "the number of shards is being "
-	    "changed; try again");
+	    "changed; " CTL_LATER);
 }
 
 /* Is what is begun still ours to do? */
@@ -458,59 +456,6 @@ serve_one(struct responder *rs)
 	free(q);
 }
 
-/* --- the reader's word ------------------------------------------------------------------ */
-
-static void
-on_reader_health(void *arg, natsMsg *m)
-{
-	struct responder	*rs = arg;
-	struct reader_word	*w = &rs->control.reader_word;
-	const cJSON		*seq, *deferred, *n;
-	cJSON			*tree;
-
-	tree = json_parse(natsMsg_GetData(m),
-	    (size_t)natsMsg_GetDataLength(m), NULL);
-	seq = json_get(tree, "clearSeq");
-	deferred = json_get(tree, "deferredOwners");
-	n = json_get(tree, "nDeferredOwners");
-	headroom_hear(&rs->control.headroom, m);
-	bus_msg_free(m);
-	if (!cJSON_IsNumber(seq) || !cJSON_IsArray(deferred)) {
-		cJSON_Delete(tree);
-		return;
-	}
-	cJSON_Delete(w->tree);
-	w->tree = tree;
-	w->deferred = deferred;
-	w->all = cJSON_IsNumber(n) &&
-	    n->valuedouble == (double)cJSON_GetArraySize(deferred);
-	w->clear_seq = (uint64_t)seq->valuedouble;
-	w->n++;
-}
-
-static int
-hear_reader(struct responder *rs, struct error *e)
-{
-	const struct role	*r = rs->control.role;
-
-	subject_health(rs->hears, sizeof(rs->hears), r->config.space,
-	    r->shard_text, "reader", "*");
-	rs->deaf = false;
-	return bus_subscribe(r->bus, rs->hears, NULL, on_reader_health, rs,
-	    e) == NULL ? -1 : 0;
-}
-
-/* Without it an owner that the reader defers holds up others' rejoins. */
-static void
-note_deafness(struct responder *rs)
-{
-	if (rs->deaf || !bus_refused(rs->control.bus, rs->hears))
-		return;
-	rs->deaf = true;
-	log_error("may not hear the reader's health", "subject=%s",
-	    rs->hears);
-}
-
 /* --- the role ----------------------------------------------------------------------------- */
 
 /* No subscription while paused: "no responder" tells clients to do without. */
@@ -533,7 +478,7 @@ set_open(struct responder *rs, bool open, struct error *e)
 		    on_request, rs, e);
 		if (rs->sub == NULL)
 			return -1;
-		headroom_bind(&rs->control.headroom, rs->control.bus);
+		headroom_bind(&rs->control.headroom);
 	}
 	role_set_state(r, open ? ROLE_BOUND : ROLE_PAUSED,
 	    gate_why(&rs->gate));
@@ -550,7 +495,8 @@ bind_session(struct responder *rs, struct error *e)
 	c->bus = c->role->bus;
 	c->entries_settled = c->entries_seq = 0;
 	if (gate_bind(&rs->gate, c->bus, e) == -1 ||
-	    hear_reader(rs, e) == -1 || watch_bind(c->members_watch, c->bus, e) == -1)
+	    headroom_listen(&c->headroom, c->bus, e) == -1 ||
+	    watch_bind(c->members_watch, c->bus, e) == -1)
 		return -1;
 	return watch_wait(c->bus, &c->members_watch, 1, SYNC_MS, e);
 }
@@ -573,7 +519,6 @@ loop(struct responder *rs, struct error *e)
 		    headroom_tend(&c->headroom, c->entries_settled,
 		    c->entries_seq, e) == -1)
 			return -1;
-		note_deafness(rs);
 		serve_one(rs);
 		left = rs->sub == NULL ? TURN_MS :
 		    gate_valid_until(&rs->gate) - clock_ms();

@@ -13,15 +13,6 @@
  * const struct op at its end; control.c knows nothing else of it.
  */
 
-/* What the reader last said of itself in its health. */
-struct reader_word {
-	uint64_t	 n;		/* how often it said so */
-	uint64_t	 clear_seq;	/* all up to it is dealt with, but for */
-	const cJSON	*deferred;	/* ... what these owners have */
-	bool		 all;		/* deferred has all of them */
-	cJSON		*tree;
-};
-
 struct control {
 	struct role		*role;
 	struct bus		*bus;		/* of the session */
@@ -29,7 +20,6 @@ struct control {
 	struct watch		*members_watch;
 	struct headroom		 headroom;
 	uint64_t		 entries_settled, entries_seq;
-	struct reader_word	 reader_word;
 	char			 chat[STREAM_MAX];
 	char			 inbox[STREAM_MAX];
 	char			 fanout[64], reader[64];	/* durables */
@@ -41,7 +31,7 @@ struct waiting {
 	uint64_t	leave_seq;	/* of the interval it waits for */
 	bool		noted;
 	uint64_t	owed_seq;	/* INBOX: all owed is at or below */
-	uint64_t	noted_at;	/* reader_word.n */
+	uint64_t	noted_at;	/* headroom_words */
 	int64_t		idle_ms;	/* the reader has been, since */
 	uint64_t	idle_seq;	/* ... it was delivered this */
 };

@@ -90,28 +90,9 @@ note_owed(struct control *c, struct waiting *w, struct error *e)
 		return -1;
 	w->owed_seq = inbox.last_seq;
 	w->noted = true;
-	w->noted_at = c->reader_word.n;
+	w->noted_at = headroom_words(&c->headroom);
 	w->idle_ms = 0;
 	return 0;
-}
-
-/*
- * The reader's floor stands still behind whatever owner it defers.  Its word,
- * said since, tells whether it is this one.
- */
-static bool
-reader_says_so(const struct control *c, const struct request *rq)
-{
-	const struct reader_word	*said = &c->reader_word;
-	const cJSON			*owner;
-
-	if (said->n == rq->wait->noted_at || !said->all)
-		return false;
-	cJSON_ArrayForEach(owner, said->deferred)
-		if (cJSON_IsString(owner) &&
-		    strcmp(owner->valuestring, rq->caller) == 0)
-			return false;
-	return said->clear_seq >= rq->wait->owed_seq;
 }
 
 /*
@@ -132,18 +113,24 @@ reader_is_idle(struct waiting *w, const struct js_consumer *reader)
 	return clock_ms() - w->idle_ms >= IDLE_MS;
 }
 
+/*
+ * The reader's floor stands still behind whatever owner it defers.  Its word,
+ * said since, tells whether it is this one.
+ */
 static int
 reader_passed(struct control *c, const struct request *rq, struct error *e)
 {
-	struct js_consumer	info;
+	struct waiting		*w = rq->wait;
+	struct js_consumer	 info;
 
-	if (!rq->wait->noted && note_owed(c, rq->wait, e) == -1)
+	if (!w->noted && note_owed(c, w, e) == -1)
 		return -1;
 	if (js_consumer_info(c->bus, c->inbox, c->reader, &info, e) == -1)
 		return -1;
 	js_consumer_free(&info);
-	return info.ack_floor_seq >= rq->wait->owed_seq ||
-	    reader_says_so(c, rq) || reader_is_idle(rq->wait, &info);
+	return info.ack_floor_seq >= w->owed_seq ||
+	    headroom_passed(&c->headroom, rq->caller, w->noted_at,
+	    w->owed_seq) || reader_is_idle(w, &info);
 }
 
 /*

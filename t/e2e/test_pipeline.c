@@ -381,18 +381,25 @@ START_TEST(on_their_way_to_a_stopped_reader)
 }
 END_TEST
 
-/* Not delivered to anybody: known exactly. */
-START_TEST(unread_by_a_reader_that_was_down)
+/* Twenty entries go unread; the reader is down. */
+static void
+lose_twenty(void)
 {
-	struct said	evicted = { "evicted", 0 };
-
-	(void)listen_health(&evicted, "reader");
 	agent_post(scribe, "general", "first");
 	agent_expect(scout, 1);
 	role_down(sp, "reader");
 	agent_post_many(scribe, "general", "lost", 20);
 	AWAIT(stream_messages(sp, STREAM_INBOX) == 21);
 	stream_api("STREAM.PURGE", STREAM_INBOX);
+}
+
+/* Not delivered to anybody: known exactly. */
+START_TEST(unread_by_a_reader_that_was_down)
+{
+	struct said	evicted = { "evicted", 0 };
+
+	(void)listen_health(&evicted, "reader");
+	lose_twenty();
 	agent_post_many(scribe, "general", "m", 5);
 	role_up(sp, "reader");
 	agent_expect(scout, 5);
@@ -410,12 +417,7 @@ START_TEST(a_loss_is_told_though_nothing_stores_the_letter)
 	struct error	 e;
 
 	stream_api("STREAM.DELETE", STREAM_DEAD);
-	agent_post(scribe, "general", "first");
-	agent_expect(scout, 1);
-	role_down(sp, "reader");
-	agent_post_many(scribe, "general", "lost", 20);
-	AWAIT(stream_messages(sp, STREAM_INBOX) == 21);
-	stream_api("STREAM.PURGE", STREAM_INBOX);
+	lose_twenty();
 	agent_post(scribe, "general", "m");
 	role_up(sp, "reader");
 	agent_expect(scout, 1);

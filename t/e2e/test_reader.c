@@ -523,6 +523,28 @@ mark(const char *role, uint64_t seq, unsigned deaths)
 	fclose(f);
 }
 
+/* Both workers are down with ten messages each; when it was. */
+static int64_t
+leave_ten_to_each(void)
+{
+	agent_join(scout, "general");
+	role_down(sp, "reader");
+	post_to_inbox(10, "general", "a");
+	role_down(sp, "fanout");
+	agent_post_many(scribe, "general", "b", 10);
+	return clock_ms();
+}
+
+/* Up again once those are old enough to be given up on. */
+static void
+go_on_when_old(int64_t start)
+{
+	while (clock_ms() - start < 20200)
+		test_pause();
+	role_up(sp, "fanout");
+	role_up(sp, "reader");
+}
+
 /*
  * Whom others died at, in a row, is given up on; who was merely in their
  * hands is not, however often, nor where one was killed by chance.
@@ -532,20 +554,12 @@ START_TEST(only_what_kills_its_worker_is_given_up_on)
 	int64_t	start;
 	cJSON	*o;
 
-	agent_join(scout, "general");
-	role_down(sp, "reader");
-	post_to_inbox(10, "general", "a");
-	role_down(sp, "fanout");
-	agent_post_many(scribe, "general", "b", 10);
-	start = clock_ms();
+	start = leave_ten_to_each();
 	take_and_give_back("INBOX_t", "reader", 10);
 	take_and_give_back("CHAT_t", "fanout", 10);
 	mark("reader", 3, GIVE_UP_DEATHS - 1);
 	mark("fanout", 14, GIVE_UP_DEATHS - 1);
-	while (clock_ms() - start < 20200)
-		test_pause();
-	role_up(sp, "fanout");
-	role_up(sp, "reader");
+	go_on_when_old(start);
 	agent_expect(scout, 18);
 	agent_expect_none(scout);
 	ck_assert_uint_eq(agent_got(scout, "a2"), 0);
@@ -566,22 +580,14 @@ START_TEST(kills_bury_nothing)
 	int64_t		start;
 	unsigned	i;
 
-	agent_join(scout, "general");
-	role_down(sp, "reader");
-	post_to_inbox(10, "general", "a");
-	role_down(sp, "fanout");
-	agent_post_many(scribe, "general", "b", 10);
-	start = clock_ms();
+	start = leave_ten_to_each();
 	for (i = 0; i < 11; i++) {
 		take_and_give_back("INBOX_t", "reader", 10);
 		take_and_give_back("CHAT_t", "fanout", 10);
 	}
 	mark("reader", 1, GIVE_UP_DEATHS - 2);
 	mark("fanout", 11, GIVE_UP_DEATHS - 2);
-	while (clock_ms() - start < 20200)
-		test_pause();
-	role_up(sp, "fanout");
-	role_up(sp, "reader");
+	go_on_when_old(start);
 	agent_expect(scout, 20);
 	agent_expect_none(scout);
 	ck_assert_uint_eq(stream_messages(sp, STREAM_DEAD), 0);

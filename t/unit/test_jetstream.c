@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: ISC */
-#include <check.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "jetstream.h"
+#include "vectors.h"
 
 /* --- acknowledgements: as both servers write them, and what is none ------ */
 
@@ -68,15 +67,9 @@ main(void)
 {
 	Suite	*s = suite_create("jetstream");
 	TCase	*t = tcase_create("jetstream");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_loop_test(t, acknowledgements, 0,
 	    sizeof(acks) / sizeof(acks[0]));
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return vectors_run(s);
 }

@@ -11,6 +11,7 @@
 #include "log.h"
 #include "names.h"
 #include "roster.h"
+#include "vectors.h"
 
 #define MANY	100000
 #define IDS	40
@@ -257,8 +258,6 @@ main(void)
 {
 	Suite	*s = suite_create("roster");
 	TCase	*t = tcase_create("roster");
-	SRunner	*r;
-	int	 failed;
 
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 30);
@@ -268,9 +267,5 @@ main(void)
 	tcase_add_test(t, as_without_an_index);
 	tcase_add_test(t, a_hundred_thousand);
 	suite_add_tcase(s, t);
-	r = srunner_create(s);
-	srunner_run_all(r, CK_NORMAL);
-	failed = srunner_ntests_failed(r);
-	srunner_free(r);
-	return failed == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
+	return vectors_run(s);
 }
