@@ -18,6 +18,24 @@ enum log_level { LOG_LEVEL_DEBUG, LOG_LEVEL_INFO, LOG_LEVEL_WARN,
 /* who: fixed pairs for every line ("role=fanout shard=0"); copied. */
 void	log_init(const char *who, enum log_level min);
 
+/*
+ * From here on a line that stderr does not take at once is dropped, and
+ * counted; before the next that it takes goes one that says how many were
+ * ("lines lost").  For the supervisor, which waits for no reader.  The roles
+ * do wait: a slow reader of theirs misses nothing.
+ *
+ * stderr keeps its flags, as others have it, too: a FIFO or a terminal is
+ * opened anew; to a socket is sent with MSG_DONTWAIT; a file is written to as
+ * ever.  Where a FIFO cannot be opened, being another user's, the kernel is
+ * told not to wait, and one that cannot be told is asked before (poll(2)):
+ * only there a line still waits if others fill the pipe just then.
+ */
+void	log_never_wait(void);
+
+/* In a fork of the above, which is about to close what it does not know: a
+ * line goes to stderr itself, still without waiting. */
+void	log_in_child(void);
+
 /* msg is a constant sentence; fmt gives pairs ("seq=%llu") or is "". */
 void	log_debug(const char *msg, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));

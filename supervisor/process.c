@@ -146,6 +146,7 @@ child(const struct plan *plan)
 	const struct service	*sv = plan->sv;
 
 	setsid();
+	log_in_child();
 	reset_signals();
 	if (fchdir(sv->dir_fd) == -1)
 		die(sv, "cannot enter the service directory");

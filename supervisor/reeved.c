@@ -68,6 +68,7 @@ main(int argc, char *argv[])
 	open_std_descriptors();
 	log_init("role=reeved", options.verbose ? LOG_LEVEL_DEBUG :
 	    LOG_LEVEL_INFO);
+	log_never_wait();
 	roster_init(&d.roster);
 	open_state(&d, &options);
 	become_supervisor(&d);

@@ -30,6 +30,7 @@ long long	stage_patience_ms = AWAIT_MS;
 static char	directory[64];
 static int	guard_fd = -1;
 static pid_t	guard_pid;
+static int	log_fd = -1;
 
 long long
 stage_now_ms(void)
@@ -219,12 +220,18 @@ program(void)
 	return path == NULL ? "./reeved" : path;
 }
 
+void
+stage_log_to(int fd)
+{
+	log_fd = fd;
+}
+
 static void
 exec_reeved(const char *path)
 {
 	int	fd;
 
-	fd = open(stage_path("log"), O_WRONLY | O_CREAT | O_APPEND, 0644);
+	fd = log_fd != -1 ? log_fd : open(stage_path("log"), O_WRONLY | O_CREAT | O_APPEND, 0644);
 	dup2(fd, STDOUT_FILENO);
 	dup2(fd, STDERR_FILENO);
 	execl(path, "reeved", "-v", "--state", stage_path("state"),

@@ -28,6 +28,14 @@
 		}							\
 	} while (0)
 
+#define NEED_ROOT							\
+	do {								\
+		if (geteuid() != 0) {					\
+			fprintf(stderr, "not root: skipped\n");		\
+			return;						\
+		}							\
+	} while (0)
+
 /* AWAIT_MS, but for a test of much more than others have. */
 extern long long stage_patience_ms;
 
@@ -49,6 +57,10 @@ void	stage_service(const char *name, const char *script);
 
 /* Start reeved -v on the state directory; its log is in the file "log". */
 pid_t	stage_reeved(void);
+
+/* Who is started below has this descriptor, not the file "log", for its log;
+ * -1: the file. */
+void	stage_log_to(int fd);
 
 /*
  * The same as this user, whose the state directory becomes, with a limit of
@@ -101,6 +113,7 @@ TCase	*hostile_case(void);
 TCase	*limits_case(void);
 TCase	*log_case(void);
 TCase	*system_case(void);
+TCase	*turns_case(void);
 TCase	*wait_case(void);
 TCase	*needs_case(void);
 

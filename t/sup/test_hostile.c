@@ -29,14 +29,6 @@
 #define GROWN_KB 512
 #endif
 
-#define NEED_ROOT							\
-	do {								\
-		if (geteuid() != 0) {					\
-			fprintf(stderr, "not root: skipped\n");		\
-			return;						\
-		}							\
-	} while (0)
-
 static bool
 runs(const char *service)
 {

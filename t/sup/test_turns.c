@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: ISC */
+#include <sys/socket.h>
+#include <sys/stat.h>
+
+#include <check.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "stage.h"
+
+/* What would keep the supervisor from its next turn: it waits for nobody, and
+ * nobody has it for himself. */
+
+#define SLEEP	"exec sleep 1000\n"
+
+static bool
+runs(const char *service)
+{
+	return stage_is(service, "up");
+}
+
+/* --- a log nobody reads ---------------------------------------------------- */
+
+/* ends[0] reads what is written to ends[1], which waits, as whoever gives one
+ * to a daemon leaves it. */
+static void
+make_channel(bool is_socket, int ends[2])
+{
+	if (is_socket)
+		ck_assert_int_eq(socketpair(AF_UNIX, SOCK_STREAM |
+		    SOCK_CLOEXEC, 0, ends), 0);
+	else
+		ck_assert_int_eq(pipe2(ends, O_CLOEXEC), 0);
+	ck_assert_int_eq(fcntl(ends[0], F_SETFL, O_NONBLOCK), 0);
+}
+
+/* Until it takes nothing more, without a flag on what others have. */
+static void
+fill_channel(bool is_socket, int fd)
+{
+	char	junk[256];
+	int	own = -1;
+
+	memset(junk, 'z', sizeof(junk));
+	if (!is_socket)
+		ck_assert_int_ne(own = open(stage_path("/proc/self/fd/%d",
+		    fd), O_WRONLY | O_NONBLOCK | O_CLOEXEC), -1);
+	while ((is_socket ? send(fd, junk, sizeof(junk), MSG_DONTWAIT) :
+	    write(own, junk, sizeof(junk))) > 0)
+		continue;
+	ck_assert_int_eq(errno, EAGAIN);
+	if (own != -1)
+		close(own);
+}
+
+static bool
+read_until(int fd, const char *text)
+{
+	static char	seen[1 << 20];
+	static size_t	len;
+	ssize_t		n;
+
+	while ((n = read(fd, seen + len, sizeof(seen) - 1 - len)) > 0)
+		len += (size_t)n;
+	return memmem(seen, len, text, strlen(text)) != NULL;
+}
+
+/* 0: a pipe of its own user's, 1: another user's, 2: a socket. */
+START_TEST(a_log_nobody_reads)
+{
+	bool	is_socket = _i == 2;
+	int	ends[2];
+	pid_t	reeved, pid;
+
+	if (_i == 1)
+		NEED_ROOT;
+	stage_service("a", SLEEP);
+	make_channel(is_socket, ends);
+	stage_log_to(ends[1]);
+	reeved = _i == 1 ? stage_reeved_as(60000 +
+	    (uid_t)(getpid() % 5000), 0) : stage_reeved();
+	AWAIT(runs("a"));
+	AWAIT(read_until(ends[0], "all ready"));
+	fill_channel(is_socket, ends[1]);
+	pid = (pid_t)stage_number("a", "pid");
+	kill(pid, SIGKILL);
+	AWAIT(stage_number("a", "starts") == 2 && runs("a"));
+	stage_control("a", "d");
+	AWAIT(stage_is("a", "down"));
+	ck_assert_int_eq(fcntl(ends[1], F_GETFL) & O_NONBLOCK, 0);
+	/* read again, it says what is missing */
+	AWAIT(read_until(ends[0], "zzz"));
+	stage_control("a", "u");
+	AWAIT(runs("a"));
+	AWAIT(read_until(ends[0], "lvl=warn role=reeved msg=\"lines lost\" "
+	    "lines="));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+	AWAIT(read_until(ends[0], "msg=\"stopped\""));
+}
+END_TEST
+
+TCase *
+turns_case(void)
+{
+	TCase	*tc = tcase_create("turns");
+
+	tcase_set_timeout(tc, 120);
+	tcase_add_checked_fixture(tc, stage_setup, stage_teardown);
+	tcase_add_loop_test(tc, a_log_nobody_reads, 0, 3);
+	return tc;
+}
