@@ -185,20 +185,20 @@ notification_fd(const struct service *sv)
 	return -1;
 }
 
+/* Once, whatever more there is: others have their turn, too. */
 static void
 read_notification(struct watch *w)
 {
 	struct service	*sv = w->arg;
-	char		 buf[256];
+	char		 buf[4096];
 	ssize_t		 n;
 
-	while (w->fd != -1 && (n = read(w->fd, buf, sizeof(buf))) != -1) {
-		if (n > 0 && memchr(buf, '\n', (size_t)n) == NULL)
-			continue;
-		watch_close(w);
-		if (n > 0)
-			service_event(sv, EV_NOTIFY, roster_now_ms());
-	}
+	n = read(w->fd, buf, sizeof(buf));
+	if (n == -1 || (n > 0 && memchr(buf, '\n', (size_t)n) == NULL))
+		return;
+	watch_close(w);
+	if (n > 0)
+		service_event(sv, EV_NOTIFY, roster_now_ms());
 }
 
 static int

@@ -32,6 +32,7 @@
 #endif
 
 #define EVENTS_MAX	32
+#define SIGNALS		6	/* that we receive, see open_signals */
 #define SCAN_EVERY_MS	5000	/* where there is no inotify */
 
 struct options {
@@ -218,33 +219,40 @@ stop(struct reeved *d, int sig)
 }
 
 static void
+take_signal(struct reeved *d, int sig)
+{
+	switch (sig) {
+	case SIGCHLD:
+		/* Collected after every turn of the loop. */
+		break;
+	case SIGHUP:
+		log_info("looking for services anew", "signal=%d", SIGHUP);
+		tell_reloading(&d->tell);
+		roster_recall(&d->roster);
+		d->roster.scan_due_ms = roster_now_ms();
+		break;
+	case SIGUSR1:
+		roster_pass(&d->roster, SIGUSR1, EV_CTL_USR1);
+		break;
+	case SIGUSR2:
+		roster_pass(&d->roster, SIGUSR2, EV_CTL_USR2);
+		break;
+	default:
+		stop(d, sig);
+		break;
+	}
+}
+
+/* Each of them is there once at most, however often it was sent. */
+static void
 read_signals(struct watch *w)
 {
-	struct signalfd_siginfo	 info;
-	struct reeved		*d = w->arg;
+	struct signalfd_siginfo	 info[SIGNALS];
+	ssize_t			 n, i;
 
-	while (read(w->fd, &info, sizeof(info)) == (ssize_t)sizeof(info))
-		switch (info.ssi_signo) {
-		case SIGCHLD:
-			/* Collected after every turn of the loop. */
-			break;
-		case SIGHUP:
-			log_info("looking for services anew", "signal=%d",
-			    SIGHUP);
-			tell_reloading(&d->tell);
-			roster_recall(&d->roster);
-			d->roster.scan_due_ms = roster_now_ms();
-			break;
-		case SIGUSR1:
-			roster_pass(&d->roster, SIGUSR1, EV_CTL_USR1);
-			break;
-		case SIGUSR2:
-			roster_pass(&d->roster, SIGUSR2, EV_CTL_USR2);
-			break;
-		default:
-			stop(d, (int)info.ssi_signo);
-			break;
-		}
+	n = read(w->fd, info, sizeof(info));
+	for (i = 0; i < n / (ssize_t)sizeof(info[0]); i++)
+		take_signal(w->arg, (int)info[i].ssi_signo);
 }
 
 static void

@@ -158,6 +158,7 @@ roster_free(struct roster *r)
 	close(r->epoll_fd);
 }
 
+/* Once, whatever more there is: others have their turn, too. */
 static void
 read_control(struct watch *w)
 {
@@ -166,15 +167,14 @@ read_control(struct watch *w)
 	char			 buf[64];
 	ssize_t			 n, i;
 
-	while (w->fd != -1 && (n = read(w->fd, buf, sizeof(buf))) > 0)
-		for (i = 0; i < n; i++) {
-			ev = service_control_event(buf[i]);
-			log_debug("control", "service=%s byte=0x%02x known=%d",
-			    log_str(sv->name), (unsigned char)buf[i],
-			    ev != EV_MAX);
-			if (ev != EV_MAX)
-				service_event(sv, ev, roster_now_ms());
-		}
+	n = read(w->fd, buf, sizeof(buf));
+	for (i = 0; i < n; i++) {
+		ev = service_control_event(buf[i]);
+		log_debug("control", "service=%s byte=0x%02x known=%d",
+		    log_str(sv->name), (unsigned char)buf[i], ev != EV_MAX);
+		if (ev != EV_MAX)
+			service_event(sv, ev, roster_now_ms());
+	}
 }
 
 /* One process's struct, with its directory open and locked. */

@@ -9,6 +9,8 @@
 
 #include "scan.h"
 
+#define DRAIN_TIMES	16
+
 static void
 visit(int dir_fd, const struct dirent64 *entry, scan_fn *fn, void *arg)
 {
@@ -62,7 +64,9 @@ void
 scan_drain(int notifier_fd)
 {
 	_Alignas(struct inotify_event) char	buf[4096];
+	int					i;
 
-	while (read(notifier_fd, buf, sizeof(buf)) > 0)
+	for (i = 0; i < DRAIN_TIMES &&
+	    read(notifier_fd, buf, sizeof(buf)) > 0; i++)
 		continue;
 }

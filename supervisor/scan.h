@@ -17,7 +17,8 @@ int	scan_directory(int dir_fd, scan_fn *, void *arg);
 /* An inotify descriptor that tells when an entry comes or goes. */
 int	scan_notifier(const char *path);
 
-/* Read and forget what the notifier has: any of it asks for a new scan. */
+/* Read and forget what the notifier has, or, of a flood, a part: any of it
+ * asks for a new scan. */
 void	scan_drain(int notifier_fd);
 
 #endif

@@ -5,7 +5,8 @@
 /*
  * A descriptor in reeved's epoll set and who reads it.  A callback must take
  * it well to find nothing to read: an event may be left over from an earlier
- * descriptor of the same watch.
+ * descriptor of the same watch.  It reads once: what more there is brings
+ * another event, after those of others.
  */
 struct watch {
 	int	 fd;			/* -1: closed */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/prctl.h>
 #include <sys/socket.h>
-#include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <check.h>
 #include <errno.h>
@@ -105,6 +106,61 @@ START_TEST(a_log_nobody_reads)
 }
 END_TEST
 
+/* --- floods ------------------------------------------------------------------ */
+
+static void
+assert_b_is_restarted(void)
+{
+	long long	starts = stage_number("b", "starts");
+
+	kill((pid_t)stage_number("b", "pid"), SIGKILL);
+	AWAIT(stage_number("b", "starts") == starts + 1 && runs("b"));
+}
+
+/* Who always finds another command to read never does anything else. */
+START_TEST(a_flood_of_commands)
+{
+	static char	junk[65536];
+	pid_t		flood;
+	int		fd;
+
+	memset(junk, 'z', sizeof(junk));
+	stage_service("a", SLEEP);
+	stage_service("b", SLEEP);
+	stage_reeved();
+	AWAIT(stage_logged("all ready"));
+	fd = open(stage_path("state/service/a/supervise/control"),
+	    O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ne(fd, -1);
+	if ((flood = fork()) == 0) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		while (write(fd, junk, sizeof(junk)) > 0)
+			continue;
+		_exit(1);
+	}
+	AWAIT(stage_logged("byte=0x7a"));
+	assert_b_is_restarted();
+	kill(flood, SIGKILL);
+	ck_assert_int_eq(waitpid(flood, NULL, 0), flood);
+	assert_b_is_restarted();
+}
+END_TEST
+
+/* The same of a service that says much, but no newline. */
+START_TEST(a_flood_instead_of_a_newline)
+{
+	stage_service("a", "echo >began\nexec cat /dev/zero >&3\n");
+	stage_file("state/service/a/notification-fd", "3\n");
+	stage_service("b", SLEEP);
+	stage_reeved();
+	AWAIT(stage_lines("state/service/a/began") == 1 && runs("b"));
+	assert_b_is_restarted();
+	ck_assert(stage_is("a", "up"));
+	stage_control("a", "d");
+	AWAIT(stage_is("a", "down"));
+}
+END_TEST
+
 TCase *
 turns_case(void)
 {
@@ -113,5 +169,7 @@ turns_case(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, stage_setup, stage_teardown);
 	tcase_add_loop_test(tc, a_log_nobody_reads, 0, 3);
+	tcase_add_test(tc, a_flood_of_commands);
+	tcase_add_test(tc, a_flood_instead_of_a_newline);
 	return tc;
 }
