@@ -15,7 +15,7 @@
 struct service_status {
 	bool	 supervised;	/* somebody reads supervise/control */
 	bool	 says_ready;	/* and tells up from ready */
-	char	 state[16];	/* down, wait, up, ready, finish, backoff */
+	char	 state[16];	/* reeved's: down, wait, up ... */
 	char	 want[16];	/* up, down, once */
 	long	 pid;		/* 0: none */
 	int64_t	 since_ms;	/* epoch */

@@ -7,25 +7,33 @@
 /*
  * Processes that a reeved which was killed has left running.
  *
- * One is ours to end only if it provably is the service's: the pid in
- * supervise/reeve is alive, began at the recorded tick of the recorded boot,
- * and works in the service's own directory.  Any mismatch, and it is left
- * alone.
+ * One is ours to end only if it provably is the service's.  That is the one
+ * which supervise/reeve names when it is alive, began at the recorded tick of
+ * the recorded boot, leads a session, as whatever we start does, and works in
+ * the service's own directory.  Is it dead, then it is one that is left of
+ * its session and group, began no earlier, and works in that directory; with
+ * it, as a session has one origin, the rest of the group.  While any of these
+ * lives, the kernel gives the number of the session to nobody else.
+ *
+ * The executable is no part of the proof: pid, tick and boot name one process
+ * for good, and run executes others as it likes, so that what it was when we
+ * last looked says nothing about it.
+ *
+ * While there is one, the service is in STATE_ORPHAN, ->pid is the recorded
+ * one, and ->orphan watches the process, whose end is an EV_EXIT.
  */
 
-/* Note the orphan of this service, if there is one. */
+/* Bring a service that is down into STATE_ORPHAN, if it has one. */
 void	orphan_find(struct service *, const char *boot_id);
 
-/* Tell it to end: TERM and CONT. */
-void	orphan_terminate(const struct service *);
-
-/* Wait for its end.  False: it still runs at deadline_ms. */
-bool	orphan_wait(const struct service *, int64_t deadline_ms);
+/* To the watched process alone; to it and to what is in its group. */
+void	orphan_signal(const struct service *, int sig);
+void	orphan_signal_group(const struct service *, int sig);
 
 /*
- * Wait for its end until deadline_ms, then end its whole group with KILL.
- * Returns at once where there is no orphan.
+ * After the end of the watched one: kill what is left of its group, and watch
+ * one of it.  False: nothing is left, and nothing is watched.
  */
-void	orphan_end(struct service *, int64_t deadline_ms);
+bool	orphan_remains(struct service *);
 
 #endif

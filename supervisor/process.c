@@ -14,6 +14,7 @@
 #include "envdir.h"
 #include "limitsfile.h"
 #include "log.h"
+#include "orphan.h"
 #include "process.h"
 #include "procfs.h"
 #include "roster.h"
@@ -281,7 +282,9 @@ process_go(struct service *sv)
 void
 process_signal(const struct service *sv, int sig)
 {
-	if (sv->pid > 0 && kill(sv->pid, sig) == -1)
+	if (sv->orphan.fd != -1)
+		orphan_signal(sv, sig);
+	else if (sv->pid > 0 && kill(sv->pid, sig) == -1)
 		log_warn("cannot signal", "service=%s pid=%d error=%s",
 		    log_str(sv->name), (int)sv->pid, log_str(strerror(errno)));
 }
@@ -289,7 +292,9 @@ process_signal(const struct service *sv, int sig)
 void
 process_signal_group(const struct service *sv, int sig)
 {
-	if (sv->pid > 0 && kill(-sv->pid, sig) == -1)
+	if (sv->orphan.fd != -1)
+		orphan_signal_group(sv, sig);
+	else if (sv->pid > 0 && kill(-sv->pid, sig) == -1)
 		process_signal(sv, sig);
 }
 

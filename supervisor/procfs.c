@@ -11,24 +11,33 @@
 #include "procfs.h"
 #include "smallfile.h"
 
-#define STARTTIME_FIELD	22
+bool
+procfs_stat(pid_t pid, struct procfs_stat *st)
+{
+	char	path[40], buf[1024], *p, state;
+	int	group, session;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if (smallfile_read(AT_FDCWD, path, buf, sizeof(buf)) == -1)
+		return false;
+	/* The second field is a name in brackets, and may hold anything; the
+	 * start is the 22nd. */
+	if ((p = strrchr(buf, ')')) == NULL || sscanf(p + 1, " %c %*s %d %d"
+	    " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
+	    " %llu", &state, &group, &session, &st->start_ticks) != 4)
+		return false;
+	st->is_zombie = state == 'Z' || state == 'X';
+	st->group = group;
+	st->session = session;
+	return true;
+}
 
 unsigned long long
 procfs_start_ticks(pid_t pid)
 {
-	char	 path[40], buf[1024], *p;
-	int	 field;
+	struct procfs_stat	st;
 
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if (smallfile_read(AT_FDCWD, path, buf, sizeof(buf)) == -1)
-		return 0;
-	/* The second field is a name in brackets, and may hold anything. */
-	if ((p = strrchr(buf, ')')) == NULL)
-		return 0;
-	for (field = 2; field < STARTTIME_FIELD; field++)
-		if ((p = strchr(p + 1, ' ')) == NULL)
-			return 0;
-	return strtoull(p, NULL, 10);
+	return procfs_stat(pid, &st) ? st.start_ticks : 0;
 }
 
 bool

@@ -10,10 +10,18 @@
 
 #define BOOT_ID_SIZE	37
 
-/*
- * When the process began, in clock ticks since boot: with the pid and the
- * boot id it names a process once and for all.  0: no such process.
- */
+struct procfs_stat {
+	bool			is_zombie;
+	pid_t			group, session;
+	/* When it began, in clock ticks since boot: with the pid and the boot
+	 * id it names a process once and for all. */
+	unsigned long long	start_ticks;
+};
+
+/* False: no such process. */
+bool	procfs_stat(pid_t, struct procfs_stat *);
+
+/* 0: no such process. */
 unsigned long long procfs_start_ticks(pid_t);
 
 /* Its working directory is the one that dev and ino name. */

@@ -25,7 +25,6 @@
 #define RETRY_MIN_MS	100
 #define RETRY_MAX_MS	60000
 #define UNFINISHED_MS	5000	/* to look again at one without run */
-#define ORPHAN_LOG_MS	1000	/* for a log to see the end of its input */
 #define REPUBLISH_MS	1000	/* to write again what could not be written */
 
 static void	record(struct service *);
@@ -38,6 +37,7 @@ static const struct service_ops real_ops = {
 	.signal_group = process_signal_group,
 	.record = record,
 	.publish = publish,
+	.orphan_remains = orphan_remains,
 	.has_finish = process_has_finish,
 	.needs_met = needs_met,
 	.number = process_number,
@@ -126,8 +126,7 @@ free_service(struct service *sv)
 	tally_clear(&sv->deaths);
 	close_log_pipe(sv);
 	let_go(sv);
-	if (sv->orphan_fd != -1)
-		close(sv->orphan_fd);
+	watch_close(&sv->orphan);
 	if (sv->dir_fd != -1)
 		close(sv->dir_fd);
 	free(sv);
@@ -308,35 +307,6 @@ found(void *arg, const char *name, const struct stat *st)
 	take_up(r, name);
 }
 
-/* A log sees the end of its input when its service is gone, and is told to
- * end only if that does not do. */
-static void
-end_orphaned_log(struct service *log, int64_t grace_ms)
-{
-	if (!orphan_wait(log, grace_ms))
-		orphan_terminate(log);
-	orphan_end(log, grace_ms + STOP_KILL_MS);
-}
-
-static void
-end_orphans(struct roster *r)
-{
-	struct service	*sv;
-	int64_t		 now_ms = roster_now_ms(), kill_ms;
-
-	TAILQ_FOREACH(sv, &r->services, entry)
-		orphan_terminate(sv);
-	TAILQ_FOREACH(sv, &r->services, entry) {
-		kill_ms = process_number(sv, NUMBER_TIMEOUT_KILL);
-		orphan_end(sv, now_ms + (kill_ms > 0 ? kill_ms :
-		    STOP_KILL_MS));
-	}
-	now_ms = roster_now_ms();
-	TAILQ_FOREACH(sv, &r->services, entry)
-		if (sv->log != NULL)
-			end_orphaned_log(sv->log, now_ms + ORPHAN_LOG_MS);
-}
-
 /* One that waits, whose needs may read otherwise now. */
 static void
 reconsider(struct service *sv)
@@ -396,7 +366,6 @@ roster_scan(struct roster *r)
 		retry_scan(r);
 	else
 		r->scan_retry_ms = RETRY_MIN_MS;
-	end_orphans(r);
 	TAILQ_FOREACH(sv, &r->services, entry) {
 		if (sv->fresh) {
 			if (sv->log != NULL)

@@ -35,7 +35,7 @@ void	roster_free(struct roster *);
 
 /*
  * Bring the roster in line with the service directory: take up what is new,
- * end orphans of it, start it in order; stop what is gone.
+ * and start it in order, or end its orphan; stop what is gone.
  */
 void	roster_scan(struct roster *);
 

@@ -18,6 +18,7 @@ static action	gone_idle, gone_run, stop_idle, stop_run;
 static action	hurry_idle, hurry_run, up_idle, up_run, down_idle, down_run;
 static action	once_idle, once_run, once_finish, exit_idle, exit_run, term, kill_all;
 static action	pause_run, cont_run, send;
+static action	end_orphan, overdue_orphan, leave_orphan;
 
 /*
  * All there is to know: what each event does in each state.  The actions of
@@ -25,49 +26,71 @@ static action	pause_run, cont_run, send;
  */
 static action *const table[EV_MAX][STATE_MAX] = {
 	/*		   DOWN		WAIT		UP
-				READY		FINISH		BACKOFF */
+				READY		FINISH		BACKOFF
+				ORPHAN */
 	[EV_START]	= { start,	start,		none,
-				none,		none,		none },
+				none,		none,		none,
+				end_orphan },
 	[EV_EXIT]	= { none,	none,		leave_run,
-				leave_run,	leave_finish,	none },
+				leave_run,	leave_finish,	none,
+				leave_orphan },
 	[EV_NOTIFY]	= { none,	none,		ready,
-				none,		none,		none },
+				none,		none,		none,
+				none },
 	[EV_TIMER]	= { none,	none,		overdue,
-				overdue,	overdue,	restart },
+				overdue,	overdue,	restart,
+				overdue_orphan },
 	[EV_GONE]	= { gone_idle,	gone_idle,	gone_run,
-				gone_run,	gone_idle,	gone_idle },
+				gone_run,	gone_idle,	gone_idle,
+				gone_idle },
 	[EV_STOP]	= { stop_idle,	stop_idle,	stop_run,
-				stop_run,	stop_idle,	stop_idle },
+				stop_run,	stop_idle,	stop_idle,
+				stop_idle },
 	[EV_HURRY]	= { hurry_idle,	hurry_idle,	hurry_run,
-				hurry_run,	hurry_run,	hurry_idle },
+				hurry_run,	hurry_run,	hurry_idle,
+				hurry_run },
 	[EV_CTL_UP]	= { up_idle,	up_idle,	up_run,
-				up_run,		up_run,		up_idle },
+				up_run,		up_run,		up_idle,
+				up_run },
 	[EV_CTL_DOWN]	= { down_idle,	down_idle,	down_run,
-				down_run,	down_idle,	down_idle },
+				down_run,	down_idle,	down_idle,
+				down_idle },
 	[EV_CTL_ONCE]	= { once_idle,	once_idle,	once_run,
-				once_run,	once_finish,	once_idle },
+				once_run,	once_finish,	once_idle,
+				once_run },
 	[EV_CTL_EXIT]	= { exit_idle,	exit_idle,	exit_run,
-				exit_run,	exit_idle,	exit_idle },
+				exit_run,	exit_idle,	exit_idle,
+				exit_idle },
 	[EV_CTL_TERM]	= { none,	none,		term,
-				term,		none,		none },
+				term,		none,		none,
+				none },
 	[EV_CTL_KILL]	= { none,	none,		kill_all,
-				kill_all,	kill_all,	none },
+				kill_all,	kill_all,	none,
+				kill_all },
 	[EV_CTL_PAUSE]	= { none,	none,		pause_run,
-				pause_run,	none,		none },
+				pause_run,	none,		none,
+				none },
 	[EV_CTL_CONT]	= { none,	none,		cont_run,
-				cont_run,	none,		none },
+				cont_run,	none,		none,
+				none },
 	[EV_CTL_HUP]	= { none,	none,		send,
-				send,		none,		none },
+				send,		none,		none,
+				none },
 	[EV_CTL_ALRM]	= { none,	none,		send,
-				send,		none,		none },
+				send,		none,		none,
+				none },
 	[EV_CTL_INT]	= { none,	none,		send,
-				send,		none,		none },
+				send,		none,		none,
+				none },
 	[EV_CTL_QUIT]	= { none,	none,		send,
-				send,		none,		none },
+				send,		none,		none,
+				none },
 	[EV_CTL_USR1]	= { none,	none,		send,
-				send,		none,		none },
+				send,		none,		none,
+				none },
 	[EV_CTL_USR2]	= { none,	none,		send,
-				send,		none,		none },
+				send,		none,		none,
+				none },
 };
 
 void
@@ -81,7 +104,7 @@ service_init(struct service *sv, const char *name,
 	sv->last_exit = -1;
 	sv->dir_fd = sv->lock_fd = sv->ok_fd = sv->go_fd = -1;
 	sv->log_pipe[0] = sv->log_pipe[1] = -1;
-	sv->control.fd = sv->notify.fd = sv->orphan_fd = -1;
+	sv->control.fd = sv->notify.fd = sv->orphan.fd = -1;
 	clock_gettime(CLOCK_REALTIME, &sv->stamp);
 	sv->since_ms = (int64_t)sv->stamp.tv_sec * 1000 +
 	    sv->stamp.tv_nsec / 1000000;
@@ -114,7 +137,7 @@ const char *
 service_state_name(enum service_state state)
 {
 	static const char *const names[STATE_MAX] = { "down", "wait", "up",
-		"ready", "finish", "backoff" };
+		"ready", "finish", "backoff", "orphan" };
 
 	return names[state];
 }
@@ -370,6 +393,59 @@ leave_finish(struct service *sv, enum service_event ev, int64_t now_ms)
 	sv->pid = 0;
 	sv->deadline_ms = NEVER;
 	next(sv, now_ms);
+}
+
+static void
+tell_orphan(struct service *sv, int64_t now_ms)
+{
+	log_warn("ending an orphan", "service=%s pid=%d", log_str(sv->name),
+	    (int)sv->pid);
+	terminate(sv, now_ms, STOP_KILL_MS);
+	wake(sv);
+}
+
+/* A log sees the end of its input when its service's is gone, and is told to
+ * end only if that does not do. */
+static void
+end_orphan(struct service *sv, enum service_event ev, int64_t now_ms)
+{
+	(void)ev;
+	if (sv->main == NULL)
+		tell_orphan(sv, now_ms);
+	else if (sv->main->state != STATE_ORPHAN)
+		sv->deadline_ms = now_ms + ORPHAN_LOG_MS;
+}
+
+static void
+overdue_orphan(struct service *sv, enum service_event ev, int64_t now_ms)
+{
+	(void)ev;
+	sv->deadline_ms = NEVER;
+	if (!sv->got_term) {
+		tell_orphan(sv, now_ms);
+		return;
+	}
+	log_warn("orphan is overdue, killed", "service=%s pid=%d",
+	    log_str(sv->name), (int)sv->pid);
+	sv->ops->signal_group(sv, SIGKILL);
+}
+
+static void
+leave_orphan(struct service *sv, enum service_event ev, int64_t now_ms)
+{
+	if (sv->ops->orphan_remains(sv))
+		return;
+	log_info("orphan has ended", "service=%s pid=%d", log_str(sv->name),
+	    (int)sv->pid);
+	sv->pid = 0;
+	sv->got_term = false;
+	sv->deadline_ms = NEVER;
+	if (sv->want == WANT_DOWN)
+		go_down(sv);
+	else
+		start(sv, ev, now_ms);
+	if (sv->log != NULL)
+		service_event(sv->log, EV_START, now_ms);
 }
 
 static void

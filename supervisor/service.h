@@ -26,6 +26,7 @@ enum service_state {
 	STATE_READY,		/* run has written its newline */
 	STATE_FINISH,		/* finish is running */
 	STATE_BACKOFF,		/* no process, the next start is timed */
+	STATE_ORPHAN,		/* a killed reeved's process is to end */
 	STATE_MAX
 };
 
@@ -34,7 +35,8 @@ enum service_want { WANT_DOWN, WANT_UP, WANT_ONCE };
 enum service_event {
 	/* from reeved itself */
 	EV_START,		/* start it if it is wanted */
-	EV_EXIT,		/* its process is gone, wstatus is set */
+	EV_EXIT,		/* its process is gone; of run and finish
+				   wstatus is set */
 	EV_NOTIFY,		/* a newline on the notification fd */
 	EV_TIMER,		/* deadline_ms has passed */
 	EV_GONE,		/* its directory left the service directory */
@@ -75,6 +77,7 @@ enum service_number {
 #define BACKOFF_RESET_MS	10000	/* up this long: failures forgotten */
 #define STOP_KILL_MS		10000	/* timeout-kill when reeved insists */
 #define FINISH_KILL_MS		5000
+#define ORPHAN_LOG_MS		1000	/* for a log to see its input's end */
 #define DEATH_WINDOW_MS		3600000
 #define FINISH_GIVES_UP		125	/* as s6's: its exit code */
 
@@ -95,6 +98,8 @@ struct service_ops {
 	void	(*record)(struct service *);
 	/* Write all that supervise/ tells others. */
 	void	(*publish)(struct service *);
+	/* Kill what an orphan that ended has left.  False: nothing. */
+	bool	(*orphan_remains)(struct service *);
 	bool	(*has_finish)(const struct service *);
 	/* What it needs is ready. */
 	bool	(*needs_met)(struct service *);
@@ -115,7 +120,7 @@ struct service {
 	/* the machine */
 	enum service_state	 state;
 	enum service_want	 want;
-	pid_t			 pid;		/* run or finish; 0: none */
+	pid_t			 pid;		/* run, finish, orphan; 0: none */
 	int64_t			 deadline_ms;	/* monotonic, or NEVER */
 	int64_t			 started_ms;	/* monotonic, of run */
 	int			 wstatus;	/* of the last process */
@@ -156,8 +161,7 @@ struct service {
 	bool			 seen;		/* by the scan under way */
 	bool			 released;	/* after x: not ours now */
 	unsigned long long	 start_ticks;	/* of pid, in /proc/PID/stat */
-	pid_t			 orphan_pid;	/* of a predecessor; 0: none */
-	int			 orphan_fd;	/* its pidfd */
+	struct watch		 orphan;	/* its pidfd, see orphan.h */
 	struct watch		 control;
 	struct watch		 notify;
 };

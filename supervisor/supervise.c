@@ -137,6 +137,7 @@ runit_state(const struct service *sv)
 	switch (sv->state) {
 	case STATE_UP:
 	case STATE_READY:
+	case STATE_ORPHAN:
 		return RUNIT_RUN;
 	case STATE_FINISH:
 		return RUNIT_FINISH;

@@ -73,6 +73,13 @@ fake_publish(struct service *sv)
 }
 
 static bool
+fake_orphan_remains(struct service *sv)
+{
+	(void)sv;
+	return fake.remains;
+}
+
+static bool
 fake_has_finish(const struct service *sv)
 {
 	(void)sv;
@@ -114,6 +121,7 @@ static const struct service_ops fake_ops = {
 	.signal_group = fake_signal_group,
 	.record = fake_record,
 	.publish = fake_publish,
+	.orphan_remains = fake_orphan_remains,
 	.has_finish = fake_has_finish,
 	.needs_met = fake_needs_met,
 	.number = fake_number,
@@ -140,6 +148,7 @@ place(struct service *sv, enum service_state state)
 	switch (state) {
 	case STATE_UP:
 	case STATE_READY:
+	case STATE_ORPHAN:
 		sv->pid = RUN_PID;
 		break;
 	case STATE_FINISH:

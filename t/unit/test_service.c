@@ -17,77 +17,98 @@ static const struct {
 } table[EV_MAX] = {
 	[EV_START] = { "start", {
 		"up,up: run go", "up,up: run go", "up,up:", "ready,up:",
-		"finish,up:", "backoff,up:" } },
+		"finish,up:", "backoff,up:",
+		"orphan,up,term: TERM CONT" } },
 	[EV_EXIT] = { "exit", {
 		"down,up:", "wait,up:", "up,up: run go", "up,up: run go",
-		"up,up: run go", "backoff,up:" } },
+		"up,up: run go", "backoff,up:",
+		"up,up: run go" } },
 	[EV_NOTIFY] = { "notify", {
 		"down,up:", "wait,up:", "ready,up:", "ready,up:", "finish,up:",
-		"backoff,up:" } },
+		"backoff,up:",
+		"orphan,up:" } },
 	[EV_TIMER] = { "timer", {
 		"down,up:", "wait,up:", "up,up: all-KILL",
 		"ready,up: all-KILL", "finish,up: all-KILL",
-		"up,up: run go" } },
+		"up,up: run go",
+		"orphan,up,term: TERM CONT" } },
 	[EV_GONE] = { "gone", {
 		"down,down,gone,final:", "down,down,gone,final:",
 		"up,down,term,gone,final: TERM CONT",
 		"ready,down,term,gone,final: TERM CONT",
-		"finish,down,gone,final:", "down,down,gone,final:" } },
+		"finish,down,gone,final:", "down,down,gone,final:",
+		"orphan,down,gone,final:" } },
 	[EV_STOP] = { "stop", {
 		"down,down,final:", "down,down,final:",
 		"up,down,term,final: TERM CONT",
 		"ready,down,term,final: TERM CONT", "finish,down,final:",
-		"down,down,final:" } },
+		"down,down,final:",
+		"orphan,down,final:" } },
 	[EV_HURRY] = { "hurry", {
 		"down,down,final,hurried:", "down,down,final,hurried:",
 		"up,down,final,hurried: all-KILL",
 		"ready,down,final,hurried: all-KILL",
 		"finish,down,final,hurried: all-KILL",
-		"down,down,final,hurried:" } },
+		"down,down,final,hurried:",
+		"orphan,down,final,hurried: all-KILL" } },
 	[EV_CTL_UP] = { "u", {
 		"up,up: run go", "up,up: run go", "up,up:", "ready,up:",
-		"finish,up:", "up,up: run go" } },
+		"finish,up:", "up,up: run go",
+		"orphan,up:" } },
 	[EV_CTL_DOWN] = { "d", {
 		"down,down:", "down,down:", "up,down,term: TERM CONT",
-		"ready,down,term: TERM CONT", "finish,down:", "down,down:" } },
+		"ready,down,term: TERM CONT", "finish,down:", "down,down:",
+		"orphan,down:" } },
 	[EV_CTL_ONCE] = { "o", {
 		"up,once: run go", "up,once: run go", "up,once:",
-		"ready,once:", "finish,down:", "up,once: run go" } },
+		"ready,once:", "finish,down:", "up,once: run go",
+		"orphan,once:" } },
 	[EV_CTL_EXIT] = { "x", {
 		"down,down,leaving:", "down,down,leaving:",
 		"up,down,term,leaving: TERM CONT",
 		"ready,down,term,leaving: TERM CONT", "finish,down,leaving:",
-		"down,down,leaving:" } },
+		"down,down,leaving:",
+		"orphan,down,leaving:" } },
 	[EV_CTL_TERM] = { "t", {
 		"down,up:", "wait,up:", "up,up,term: TERM",
-		"ready,up,term: TERM", "finish,up:", "backoff,up:" } },
+		"ready,up,term: TERM", "finish,up:", "backoff,up:",
+		"orphan,up:" } },
 	[EV_CTL_KILL] = { "k", {
 		"down,up:", "wait,up:", "up,up: all-KILL",
-		"ready,up: all-KILL", "finish,up: all-KILL", "backoff,up:" } },
+		"ready,up: all-KILL", "finish,up: all-KILL", "backoff,up:",
+		"orphan,up: all-KILL" } },
 	[EV_CTL_PAUSE] = { "p", {
 		"down,up:", "wait,up:", "up,up,paused: STOP",
-		"ready,up,paused: STOP", "finish,up:", "backoff,up:" } },
+		"ready,up,paused: STOP", "finish,up:", "backoff,up:",
+		"orphan,up:" } },
 	[EV_CTL_CONT] = { "c", {
 		"down,up:", "wait,up:", "up,up: CONT", "ready,up: CONT",
-		"finish,up:", "backoff,up:" } },
+		"finish,up:", "backoff,up:",
+		"orphan,up:" } },
 	[EV_CTL_HUP] = { "h", {
 		"down,up:", "wait,up:", "up,up: HUP", "ready,up: HUP",
-		"finish,up:", "backoff,up:" } },
+		"finish,up:", "backoff,up:",
+		"orphan,up:" } },
 	[EV_CTL_ALRM] = { "a", {
 		"down,up:", "wait,up:", "up,up: ALRM", "ready,up: ALRM",
-		"finish,up:", "backoff,up:" } },
+		"finish,up:", "backoff,up:",
+		"orphan,up:" } },
 	[EV_CTL_INT] = { "i", {
 		"down,up:", "wait,up:", "up,up: INT", "ready,up: INT",
-		"finish,up:", "backoff,up:" } },
+		"finish,up:", "backoff,up:",
+		"orphan,up:" } },
 	[EV_CTL_QUIT] = { "q", {
 		"down,up:", "wait,up:", "up,up: QUIT", "ready,up: QUIT",
-		"finish,up:", "backoff,up:" } },
+		"finish,up:", "backoff,up:",
+		"orphan,up:" } },
 	[EV_CTL_USR1] = { "1", {
 		"down,up:", "wait,up:", "up,up: USR1", "ready,up: USR1",
-		"finish,up:", "backoff,up:" } },
+		"finish,up:", "backoff,up:",
+		"orphan,up:" } },
 	[EV_CTL_USR2] = { "2", {
 		"down,up:", "wait,up:", "up,up: USR2", "ready,up: USR2",
-		"finish,up:", "backoff,up:" } },
+		"finish,up:", "backoff,up:",
+		"orphan,up:" } },
 };
 
 START_TEST(every_state_with_every_event)
@@ -105,7 +126,8 @@ START_TEST(every_state_with_every_event)
 	if (sv.state != state)
 		ck_assert_int_eq(fake.published_state, sv.state);
 	ck_assert_int_eq(sv.pid != 0, sv.state == STATE_UP ||
-	    sv.state == STATE_READY || sv.state == STATE_FINISH);
+	    sv.state == STATE_READY || sv.state == STATE_FINISH ||
+	    sv.state == STATE_ORPHAN);
 }
 END_TEST
 
@@ -318,6 +340,72 @@ START_TEST(a_log_ends_with_its_input)
 }
 END_TEST
 
+/* Told at once, killed when its time is over, and nothing is started before
+ * the last of it is gone. */
+START_TEST(an_orphan_has_its_time)
+{
+	static const int64_t	files[] = { -1, 500, 0 };
+	struct service		sv;
+	size_t			i;
+
+	for (i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
+		fake.kill_file_ms = files[i];
+		place(&sv, STATE_ORPHAN);
+		fake.trace[0] = '\0';
+		service_event(&sv, EV_START, NOW);
+		ck_assert(sv.deadline_ms == (files[i] == 0 ? NEVER : NOW +
+		    (files[i] == -1 ? STOP_KILL_MS : files[i])));
+	}
+	service_event(&sv, EV_TIMER, NOW);
+	ck_assert(sv.deadline_ms == NEVER);
+	fake.remains = true;
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_str_eq(told(&sv), "orphan,up,term: TERM CONT all-KILL");
+	ck_assert_int_eq(sv.pid, RUN_PID);
+	fake.remains = false;
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_str_eq(told(&sv), "up,up: TERM CONT all-KILL run go");
+	ck_assert(sv.deadline_ms == NEVER);
+	/* what it needs, or that it is down, is asked as ever */
+	fake.unmet = true;
+	place(&sv, STATE_ORPHAN);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_int_eq(sv.state, STATE_WAIT);
+	fake.unmet = false;
+	place(&sv, STATE_ORPHAN);
+	sv.want = WANT_DOWN;
+	fake.trace[0] = '\0';
+	service_event(&sv, EV_START, NOW);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_str_eq(told(&sv), "down,down: TERM CONT");
+}
+END_TEST
+
+/* Its time begins with the end of what writes to it. */
+START_TEST(an_orphaned_log_reads_to_the_end)
+{
+	struct service	main_sv, sv;
+
+	place(&main_sv, STATE_ORPHAN);
+	place(&sv, STATE_ORPHAN);
+	main_sv.log = &sv;
+	sv.main = &main_sv;
+	service_event(&sv, EV_START, NOW);
+	ck_assert_str_eq(told(&sv), "orphan,up:");
+	ck_assert(sv.deadline_ms == NEVER);
+	service_event(&main_sv, EV_EXIT, NOW);
+	ck_assert_str_eq(told(&main_sv), "up,up: run go");
+	ck_assert_int_eq(sv.deadline_ms, NOW + ORPHAN_LOG_MS);
+	fake.trace[0] = '\0';
+	service_event(&sv, EV_TIMER, sv.deadline_ms);
+	ck_assert_str_eq(told(&sv), "orphan,up,term: TERM CONT");
+	ck_assert_int_eq(sv.deadline_ms, NOW + ORPHAN_LOG_MS + STOP_KILL_MS);
+	service_event(&sv, EV_TIMER, sv.deadline_ms);
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_str_eq(told(&sv), "up,up: TERM CONT all-KILL run go");
+}
+END_TEST
+
 START_TEST(ready_is_said_or_not_asked)
 {
 	struct service	sv;
@@ -382,6 +470,8 @@ main(void)
 	tcase_add_test(tc, wish_is_written_before_term);
 	tcase_add_test(tc, pause_and_continue);
 	tcase_add_test(tc, a_log_ends_with_its_input);
+	tcase_add_test(tc, an_orphan_has_its_time);
+	tcase_add_test(tc, an_orphaned_log_reads_to_the_end);
 	tcase_add_test(tc, ready_is_said_or_not_asked);
 	tcase_add_test(tc, stamp_is_runits);
 	tcase_add_test(tc, unmet_waits);
