@@ -42,7 +42,7 @@ struct intake {
 	uint64_t		 owed;		/* pending at or below it */
 	uint64_t		 next_delivery;	/* consumer sequence */
 	bool			 gap;		/* some went elsewhere */
-	int64_t			 bound_ms, progress_ms, asked_ms;
+	int64_t			 bound_ms, progress_ms, asked_ms, hastened_ms;
 	int64_t			 kept_ms, phantom_ms;
 	uint64_t		 walk_seq;
 	uint64_t		 redelivered_then;

@@ -10,7 +10,7 @@
 #include "space.h"
 
 #define HASTE_ACK_WAIT_MS	100	/* while recovering ... */
-#define HASTE_MS		200	/* ... for so long */
+#define HASTE_MAX_MS		600	/* ... for so long, at most */
 #define RECOVER_ASK_MS		100	/* no progress: look again */
 #define RECOVER_WALK_MS		1000
 #define RECOVER_GIVE_UP_MS	5000
@@ -57,6 +57,7 @@ static int
 begin_haste(struct intake *in, const struct js_consumer *c, struct error *e)
 {
 	struct held	*h;
+	int		 r;
 
 	in->frontier_seq = in->high_seq = c->delivered_seq;
 	in->owed = c->n_ack_pending;
@@ -67,7 +68,10 @@ begin_haste(struct intake *in, const struct js_consumer *c, struct error *e)
 	in->asked_ms = 0;
 	in->gap = false;
 	in->phase = PHASE_HASTE;
-	return set_ack_wait(in, HASTE_ACK_WAIT_MS, e);
+	r = set_ack_wait(in, HASTE_ACK_WAIT_MS, e);
+	/* Only now: the store of a busy broker takes its time. */
+	in->hastened_ms = clock_ms();
+	return r;
 }
 
 /*
@@ -374,28 +378,49 @@ count(struct intake *in, struct error *e)
 	return r == -1 ? -1 : 0;
 }
 
-int
-intake_recover(struct intake *in, struct error *e)
+/* What is owed is back; else, now and then, see what that is. */
+static int
+is_all_back(struct intake *in, struct error *e)
 {
 	int64_t	now = clock_ms();
 
-	if (in->phase == PHASE_COUNT)
-		return count(in, e);
+	if (in->n_low < in->owed && now - in->progress_ms > RECOVER_ASK_MS &&
+	    now - in->asked_ms > RECOVER_ASK_MS && look_again(in, e) == -1)
+		return -1;
+	return in->n_low >= in->owed;
+}
+
+/*
+ * The ack wait is restored when all are back, as what is not would come only
+ * after a long one; but not much later, as a phantom makes a consumer with a
+ * short one stand still.
+ */
+static int
+recover_step(struct intake *in, struct error *e)
+{
+	int	back = is_all_back(in, e);
+
+	if (back == -1)
+		return -1;
 	if (in->phase == PHASE_HASTE) {
-		if (now - in->bound_ms < HASTE_MS)
+		if (!back && clock_ms() - in->hastened_ms < HASTE_MAX_MS)
 			return 0;
+		in->phase = PHASE_RECOVER;
 		if (set_ack_wait(in, DURABLE_ACK_WAIT_MS, e) == -1)
 			return -1;
-		in->phase = PHASE_RECOVER;
 	}
-	if (in->phase == PHASE_RECOVER) {
-		if (in->n_low < in->owed && now - in->progress_ms >
-		    RECOVER_ASK_MS && now - in->asked_ms > RECOVER_ASK_MS &&
-		    look_again(in, e) == -1)
-			return -1;
-		if (in->n_low < in->owed)
-			return 0;
-	}
+	return in->n_low >= in->owed;
+}
+
+int
+intake_recover(struct intake *in, struct error *e)
+{
+	int	r;
+
+	if (in->phase == PHASE_COUNT)
+		return count(in, e);
+	if (in->phase != PHASE_RUN && (r = recover_step(in, e)) != 1)
+		return r;
 	if (in->gap)
 		return recover_gap(in, e);
 	in->phase = PHASE_COUNT;

@@ -159,8 +159,11 @@ on_posted(void *arg, enum bus_outcome outcome, natsMsg *reply)
 {
 	struct sender	*s = arg;
 	uint64_t	 seq;
+	int64_t		 took = clock_ms() - s->asked_ms;
 
 	s->asked = false;
+	if (took > s->slowest_ms)
+		s->slowest_ms = took;
 	if (outcome != BUS_OK || js_ack_parse(reply, &seq, NULL, NULL) == -1)
 		return;
 	if (s->n == s->cap) {
@@ -196,6 +199,7 @@ post(struct sender *s)
 	ck_assert((body = message_write(&d)) != NULL);
 	p.data = body;
 	p.len = strlen(body);
+	s->asked_ms = clock_ms();
 	s->asked = bus_request(a->bus, &p, POST_MS, on_posted, s, NULL) == 0;
 	free(body);
 }
@@ -217,6 +221,22 @@ sender_turn(struct load *l, struct sender *s)
 	if (s->open && !s->asked)
 		post(s);
 	bus_turn(s->agent->bus, NULL, 0, 0);
+}
+
+int64_t
+load_slowest_ms(struct load *l)
+{
+	struct sender	*s;
+	int64_t		 ms, slowest = 0, now = clock_ms();
+
+	for (s = l->senders; s < &l->senders[l->n_senders]; s++) {
+		ms = s->asked && now - s->asked_ms > s->slowest_ms ?
+		    now - s->asked_ms : s->slowest_ms;
+		if (ms > slowest)
+			slowest = ms;
+		s->slowest_ms = 0;
+	}
+	return slowest;
 }
 
 /* --- listening -------------------------------------------------------------------- */

@@ -24,7 +24,8 @@ struct sender {
 	const char	*channel;
 	char		 name[32];
 	int64_t		 every_ms;	/* 0: at once, one after the other */
-	int64_t		 next_ms, began_ms;
+	int64_t		 next_ms, began_ms, asked_ms;
+	int64_t		 slowest_ms;	/* see load_slowest_ms */
 	unsigned	 most;		/* stop after so many; 0: never */
 	struct post	*posts;
 	unsigned	 n, cap;
@@ -76,6 +77,10 @@ void	load_tap(struct load *);
 /* One turn of everybody, connecting again where needed; at most 1 ms. */
 void	load_turn(struct load *);
 void	load_run(struct load *, int64_t ms);
+/* The longest that CHAT took to answer for a post since this was last asked,
+ * one that is still on its way too: what the machine and the broker take by
+ * themselves, for no role has a part in it. */
+int64_t	load_slowest_ms(struct load *);
 /* All posts are stored, and nothing new is begun. */
 void	load_hush(struct load *);
 

@@ -17,6 +17,7 @@
 
 #define KILLS		50
 #define RESUMED_MS	1000	/* at the 99th percentile */
+#define STALLS		4	/* ... and so many of the broker's, see is_late */
 #define BACKOFF_RESET_MS 11000	/* reeved forgets failures after 10 s up */
 #define QUICK_KILLS	3	/* before its back-off counts */
 
@@ -42,7 +43,7 @@ struct kills {
 	int64_t		killed_ms;	/* 0: delivery was resumed */
 	int64_t		took_ms;
 	int64_t		took[KILLS];
-	unsigned	n;
+	unsigned	n, n_late;
 };
 
 static void
@@ -97,16 +98,33 @@ choose(struct kills *k)
 	}
 }
 
+/*
+ * A worker that starts asks the broker a dozen things, one after the other.
+ * Where the broker itself, or this machine, was slow to answer those who post
+ * meanwhile, a few of these answers were as slow.
+ */
+static bool
+is_late(struct kills *k, int64_t stalled_ms)
+{
+	int64_t	most = RESUMED_MS + STALLS * stalled_ms;
+
+	/* Others make it wait a second between two starts. */
+	if (supervised_by() != BY_REEVED)
+		most += 1000;
+	return k->took_ms > most;
+}
+
 static void
 kill_one(struct kills *k)
 {
-	int64_t		until = clock_ms() + 100 + rand() % 900;
+	int64_t		until = clock_ms() + 100 + rand() % 900, stalled;
 	unsigned	i;
 
 	while (clock_ms() < until)
 		turn(k);
 	i = choose(k);
 	k->victims[i].failures++;
+	(void)load_slowest_ms(&k->load);
 	k->killed_ms = clock_ms();
 	ck_assert(kill(k->victims[i].pid, SIGKILL) == 0);
 	until = clock_ms() + AWAIT_MS;
@@ -115,11 +133,14 @@ kill_one(struct kills *k)
 			test_fail(__FILE__, __LINE__, "delivery resumed");
 		turn(k);
 	}
-	printf("kill %u %s: %lld ms\n", k->n, k->victims[i].name,
-	    (long long)k->took_ms);
-	if (k->took_ms > RESUMED_MS)
-		log_dump(k->load.space);
+	stalled = load_slowest_ms(&k->load);
+	printf("kill %u %s: %lld ms, broker %lld\n", k->n,
+	    k->victims[i].name, (long long)k->took_ms, (long long)stalled);
 	k->took[k->n++] = k->took_ms;
+	if (is_late(k, stalled)) {
+		k->n_late++;
+		log_dump(k->load.space);
+	}
 }
 
 static int
@@ -146,9 +167,8 @@ report(struct kills *k)
 	    (long long)k->took[0], (long long)k->took[k->n / 2],
 	    (long long)k->took[k->n * 9 / 10], (long long)p99,
 	    (long long)k->took[k->n - 1]);
-	/* Others make it wait a second between two starts. */
-	ck_assert_msg(p99 <= RESUMED_MS + (supervised_by() == BY_REEVED ? 0 :
-	    1000), "p99 %lld ms", (long long)p99);
+	ck_assert_msg(k->n_late * 100 <= k->n, "%u of %u were late",
+	    k->n_late, k->n);
 }
 
 static void
