@@ -142,8 +142,10 @@ trim(char *s)
 	return s;
 }
 
+/* seen: per key, the line that has it; 0: none yet. */
 static int
-parse_line(struct config *c, char *line, struct error *e)
+parse_line(struct config *c, char *line, int at, int seen[N_KEYS],
+    struct error *e)
 {
 	char	*key = trim(line), *value;
 	size_t	 i;
@@ -157,20 +159,26 @@ parse_line(struct config *c, char *line, struct error *e)
 	value = trim(value);
 	for (i = 0; i < N_KEYS; i++)
 		if (strcmp(keys[i].name, key) == 0)
-			return keys[i].set(c, value, e);
-	return error_set(e, EX_CONFIG, "unknown key \"%s\"", key);
+			break;
+	if (i == N_KEYS)
+		return error_set(e, EX_CONFIG, "unknown key \"%s\"", key);
+	if (seen[i] != 0)
+		return error_set(e, EX_CONFIG, "%s: given already in line %d",
+		    key, seen[i]);
+	seen[i] = at;
+	return keys[i].set(c, value, e);
 }
 
 static int
 parse_lines(struct config *c, char *text, const char *path, struct error *e)
 {
 	char	*line, *next;
-	int	 n;
+	int	 n, seen[N_KEYS] = { 0 };
 
 	for (line = text, n = 1; line != NULL; line = next, n++) {
 		if ((next = strchr(line, '\n')) != NULL)
 			*next++ = '\0';
-		if (parse_line(c, line, e) == -1)
+		if (parse_line(c, line, n, seen, e) == -1)
 			return error_wrap(e, "%s:%d", path, n);
 	}
 	return 0;
@@ -198,6 +206,20 @@ config_init(struct config *c, const char *state, struct error *e)
 	return replace(&c->state, state, e);
 }
 
+/* A FIFO would keep us waiting for a writer. */
+static char *
+read_settings(const char *path, struct error *e)
+{
+	struct stat	st;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode) &&
+	    !S_ISDIR(st.st_mode) && !S_ISCHR(st.st_mode)) {
+		error_set(e, EX_NOINPUT, "%s is no regular file", path);
+		return NULL;
+	}
+	return file_read(path, CONFIG_MAX, NULL, e);
+}
+
 int
 config_load(struct config *c, const char *state, struct error *e)
 {
@@ -215,7 +237,7 @@ config_load(struct config *c, const char *state, struct error *e)
 		    "with `reeve init --state %s`", state, state);
 		goto out;
 	}
-	if ((text = file_read(path, CONFIG_MAX, NULL, e)) == NULL)
+	if ((text = read_settings(path, e)) == NULL)
 		goto out;
 	r = parse(c, text, path, e);
 out:
@@ -279,7 +301,7 @@ config_read(struct config *c, const char *state, const char *file,
 
 	if (config_init(c, state, e) == -1)
 		return -1;
-	if ((text = file_read(file, CONFIG_MAX, NULL, e)) != NULL &&
+	if ((text = read_settings(file, e)) != NULL &&
 	    (r = parse_lines(c, text, file, e)) == 0)
 		r = fill_in(c, file, e);
 	free(text);

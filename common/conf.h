@@ -9,7 +9,8 @@
 
 /*
  * A state directory and its reeve.conf (reeve.conf(5)): `key = value` lines,
- * # comments.  An unknown key or a bad value is an error with its line.
+ * # comments.  An unknown key, one that is given twice, or a bad value is an
+ * error with its line.
  */
 struct config {
 	char	*state;			/* the directory, absolute */
@@ -37,7 +38,8 @@ char	*config_path(const struct config *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 /* Defaults for a state directory, which it copies. */
 int	config_init(struct config *, const char *state, struct error *);
-/* EX_CONFIG: no such state (says `reeve init`), or line N of the file. */
+/* EX_CONFIG: no such state (says `reeve init`), or line N of the file;
+ * EX_NOINPUT: cannot be read. */
 int	config_load(struct config *, const char *state, struct error *);
 /*
  * The settings in a file of the host's (<sysconfdir>/reeve/reeve.conf) for a

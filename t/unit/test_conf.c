@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: ISC */
 
 /* Files of settings: what is taken, what is named as wrong, and where. */
+#include <sys/stat.h>
+
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -108,6 +110,9 @@ START_TEST(mistakes_are_named_with_their_line)
 	refused("lease-ttl = 30\n", "1: ", "lease-ttl");
 	refused("dedup-window = 59s\n", "1: ", "at least 60s");
 	refused("replicas = 2\n", "1: ", "1, 3 or 5");
+	refused("replicas = 1\nspace = a\n\nreplicas = 1\n", "4: ",
+	    "replicas: given already in line 1");
+	refused("listen=h:1\nlisten=h:1\n", "2: ", "in line 1");
 }
 END_TEST
 
@@ -116,6 +121,24 @@ START_TEST(a_file_that_cannot_be_read_is_told_apart)
 	ck_assert_int_eq(config_read(&c, "/nowhere", "/nowhere/x", &e), -1);
 	ck_assert_int_eq(e.code, EX_NOINPUT);
 	ck_assert_ptr_nonnull(strstr(e.text, "/nowhere/x"));
+}
+END_TEST
+
+/* Nobody writes to it: who opened it would wait for ever. */
+START_TEST(a_fifo_is_no_file_of_settings)
+{
+	char	fifo[80], dir[] = "/tmp/reeve-conf-XXXXXX";
+
+	ck_assert_ptr_nonnull(mkdtemp(dir));
+	snprintf(fifo, sizeof(fifo), "%s/reeve.conf", dir);
+	ck_assert_int_eq(mkfifo(fifo, 0600), 0);
+	ck_assert_int_eq(config_read(&c, "/nowhere", fifo, &e), -1);
+	ck_assert_int_eq(e.code, EX_NOINPUT);
+	ck_assert_int_eq(config_load(&c, dir, &e), -1);
+	ck_assert_int_eq(e.code, EX_NOINPUT);
+	ck_assert_ptr_nonnull(strstr(e.text, "no regular file"));
+	ck_assert_int_eq(unlink(fifo), 0);
+	ck_assert_int_eq(rmdir(dir), 0);
 }
 END_TEST
 
@@ -150,6 +173,7 @@ main(void)
 	tcase_add_test(t, listen_names_the_server);
 	tcase_add_test(t, mistakes_are_named_with_their_line);
 	tcase_add_test(t, a_file_that_cannot_be_read_is_told_apart);
+	tcase_add_test(t, a_fifo_is_no_file_of_settings);
 	tcase_add_test(t, settings_come_back);
 	srunner_run_all(sr, CK_NORMAL);
 	failed = srunner_ntests_failed(sr);
