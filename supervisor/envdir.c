@@ -37,9 +37,11 @@ apply_file(int dir_fd, const char *name)
 	ssize_t	len;
 
 	len = smallfile_read(dir_fd, name, value, sizeof(value));
-	if (len == -1)
+	if (len == -1 && errno == EISDIR)
+		return 0;
+	if (len == -1 && errno != ENOENT)
 		return -1;
-	if (len == 0)
+	if (len <= 0)
 		return unsetenv(name);
 	first_line(value, (size_t)len);
 	return setenv(name, value, 1);

@@ -291,20 +291,80 @@ take_up(struct roster *r, const char *name)
 	r->scan_failed = true;
 }
 
+static struct service *
+by_name(const struct roster *r, const char *name)
+{
+	struct service	*sv;
+
+	TAILQ_FOREACH(sv, &r->services, entry)
+		if (strcmp(sv->name, name) == 0)
+			return sv;
+	return NULL;
+}
+
+static struct service *
+by_directory(const struct roster *r, const struct stat *st)
+{
+	struct service	*sv;
+
+	TAILQ_FOREACH(sv, &r->services, entry)
+		if (sv->dev == st->st_dev && sv->ino == st->st_ino)
+			return sv;
+	return NULL;
+}
+
+/* As if it had been found so, before it has begun. */
+static void
+rename_service(struct service *sv, const char *name)
+{
+	needs_departed(sv);
+	TAILQ_REMOVE(&sv->roster->services, sv, entry);
+	snprintf(sv->name, sizeof(sv->name), "%.*s", NAME_MAX, name);
+	if (sv->log != NULL)
+		snprintf(sv->log->name, sizeof(sv->log->name), "%.*s/log",
+		    NAME_MAX, name);
+	insert(sv->roster, sv);
+	needs_arrived(sv);
+}
+
+/* A directory has one name: the first of those that are found together, or
+ * that of the service that runs. */
+static void
+found_again(struct service *sv, const char *name)
+{
+	sv->roster->aliased = true;
+	if (sv->fresh && strcmp(name, sv->name) < 0)
+		rename_service(sv, name);
+}
+
+/* One that has lost its name is on its way out, and comes back under this one
+ * then. */
+static void
+log_alias(void *arg, const char *name, const struct stat *st)
+{
+	const struct service	*sv = by_directory(arg, st);
+
+	if (sv != NULL && (sv->fresh || sv->seen) &&
+	    strcmp(sv->name, name) != 0)
+		log_error("another name of a service", "service=%s of=%s",
+		    log_str(name), log_str(sv->name));
+}
+
 static void
 found(void *arg, const char *name, const struct stat *st)
 {
 	struct roster	*r = arg;
 	struct service	*sv;
 
-	TAILQ_FOREACH(sv, &r->services, entry)
-		if (strcmp(sv->name, name) == 0) {
-			/* Another of the same name waits for this one's end. */
-			sv->seen = sv->dev == st->st_dev &&
-			    sv->ino == st->st_ino;
-			return;
-		}
-	take_up(r, name);
+	if ((sv = by_name(r, name)) != NULL) {
+		/* Another of the same name waits for this one's end. */
+		sv->seen = sv->dev == st->st_dev && sv->ino == st->st_ino;
+		return;
+	}
+	if ((sv = by_directory(r, st)) != NULL)
+		found_again(sv, name);
+	else
+		take_up(r, name);
 }
 
 /* One that waits, whose needs may read otherwise now. */
@@ -353,7 +413,7 @@ roster_scan(struct roster *r)
 	r->scan_due_ms = NEVER;
 	if (r->scan_every_ms != 0)
 		r->scan_due_ms = roster_now_ms() + r->scan_every_ms;
-	r->scan_failed = false;
+	r->scan_failed = r->aliased = false;
 	TAILQ_FOREACH(sv, &r->services, entry)
 		sv->seen = false;
 	if (scan_directory(r->dir_fd, found, r) == -1) {
@@ -362,6 +422,8 @@ roster_scan(struct roster *r)
 		retry_scan(r);
 		return;
 	}
+	if (r->aliased)
+		(void)scan_directory(r->dir_fd, log_alias, r);
 	if (r->scan_failed)
 		retry_scan(r);
 	else

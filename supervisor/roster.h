@@ -21,6 +21,7 @@ struct roster {
 	int64_t		 scan_due_ms;	/* monotonic, or NEVER */
 	int64_t		 scan_retry_ms;	/* pause after a failure */
 	bool		 scan_failed;	/* not everything was taken up */
+	bool		 aliased;	/* of one directory two names */
 	int64_t		 scan_every_ms;	/* 0: a notifier says when */
 	int64_t		 publish_due_ms; /* what could not be written */
 	bool		 changed;	/* a service, since roster_release */

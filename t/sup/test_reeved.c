@@ -268,6 +268,13 @@ START_TEST(env_sets_and_unsets)
 	stage_file("state/service/a/env/PLAIN", "a value \t\nsecond line\n");
 	stage_file("state/service/a/env/EMPTY", "\n");
 	stage_file("state/service/a/env/.ignored", "x");
+	/* as chpst: what a link leads nowhere for is unset, and a directory
+	 * is nothing */
+	setenv("REEVED_TEST_NOWHERE", "1", 1);
+	ck_assert_int_eq(symlink("/nonexistent",
+	    stage_path("state/service/a/env/REEVED_TEST_NOWHERE")), 0);
+	ck_assert_int_eq(mkdir(stage_path("state/service/a/env/PATH"), 0755),
+	    0);
 	stage_reeved();
 	AWAIT(access(stage_path("state/service/a/seen"), F_OK) == 0);
 	ck_assert_ptr_nonnull(strstr(stage_read("state/service/a/seen"),
@@ -278,6 +285,10 @@ START_TEST(env_sets_and_unsets)
 	    "REEVED_TEST_GONE"));
 	ck_assert_ptr_null(strstr(stage_read("state/service/a/seen"),
 	    "ignored"));
+	ck_assert_ptr_null(strstr(stage_read("state/service/a/seen"),
+	    "REEVED_TEST_NOWHERE"));
+	ck_assert_ptr_nonnull(strstr(stage_read("state/service/a/seen"),
+	    "PATH="));
 }
 END_TEST
 
@@ -515,6 +526,40 @@ START_TEST(a_directory_removed_with_all_in_it)
 }
 END_TEST
 
+/* Of the names of one directory the first is the service's, in whatever order
+ * they are found. */
+START_TEST(a_directory_has_one_name)
+{
+	static const char *const	orders[] = { "abcd", "dcba", "cadb" };
+	const char			*p;
+	char				 text[80], name[] = "x";
+	pid_t				 reeved;
+
+	stage_file("real/run", "#!/bin/sh\n" SLEEP);
+	stage_service("0", SLEEP);
+	stage_file("state/service/0/needs", "a\n");
+	for (p = orders[_i]; *p != '\0'; p++) {
+		name[0] = *p;
+		ck_assert_int_eq(symlink("../../real",
+		    stage_path("state/service/%s", name)), 0);
+	}
+	reeved = stage_reeved();
+	AWAIT(stage_logged("all ready\" services=2 ready=2"));
+	ck_assert_str_eq(logged_services("started"), "a 0 ");
+	for (name[0] = 'b'; name[0] <= 'd'; name[0]++) {
+		snprintf(text, sizeof(text), "msg=\"another name of a service"
+		    "\" service=\"%s\" of=\"a\"", name);
+		ck_assert_msg(stage_logged(text), "%s", stage_read("log"));
+	}
+	ck_assert(!stage_logged("has another supervisor"));
+	/* without it the next has its turn */
+	ck_assert_int_eq(unlink(stage_path("state/service/a")), 0);
+	AWAIT(stage_logged("msg=\"started\" service=\"b\""));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
 /* One that was made in place is taken up as soon as it is asked for. */
 START_TEST(hangup_looks_anew)
 {
@@ -617,6 +662,7 @@ reeved_suite(void)
 	tcase_add_test(tc, directories_come_and_go);
 	tcase_add_test(tc, a_directory_put_in_anothers_place);
 	tcase_add_test(tc, a_directory_removed_with_all_in_it);
+	tcase_add_loop_test(tc, a_directory_has_one_name, 0, 3);
 	tcase_add_test(tc, hangup_looks_anew);
 	tcase_add_test(tc, a_run_that_cannot_run_is_111);
 	tcase_add_test(tc, children_inherit_nothing);
