@@ -167,7 +167,9 @@ service_status(const struct config *c, const char *name,
 	set_state(s, false, "down");
 	if (dir == NULL || control == NULL || status == NULL || reeve == NULL)
 		r = error_errno(e, EX_OSERR, "%s", name);
-	else if (strchr(name, '/') != NULL || stat(dir, &st) == -1)
+	else if (name[0] == '\0' || name[0] == '.' ||
+	    strchr(name, '/') != NULL || stat(dir, &st) == -1 ||
+	    !S_ISDIR(st.st_mode))
 		r = error_set(e, EX_NOINPUT, "there is no service \"%s\" in "
 		    "%s/service", name, c->state);
 	else if ((fd = open(control, O_WRONLY | O_NONBLOCK | O_CLOEXEC)) !=

@@ -211,6 +211,8 @@ take_line(struct limits *l, char *line, int at, struct limits_error *e)
 	value += strspn(value, " \t");
 	if (!equals && *value == '=')
 		value += 1 + strspn(value + 1, " \t");
+	if (line[0] == '\0')
+		return fail(e, at, "=", "there is no key before it");
 	for (key = 0; key < KEYS; key++)
 		if (strcmp(keys[key].name, line) == 0)
 			break;

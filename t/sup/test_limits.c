@@ -132,7 +132,7 @@ static const struct {
 } bad[] = {
 	{ "nofile 10\nnofiles 10\n", "line=2 error=\"nofiles: there is no "
 	    "such key\"" },
-	{ "=\n", "line=1 error=\": there is no such key\"" },
+	{ "=\n", "line=1 error=\"=: there is no key before it\"" },
 	{ "nice 1\n\nnice 1\n", "line=3 error=\"nice: it is given twice\"" },
 	{ "nofile\n", "line=1 error=\"nofile: it has no value\"" },
 	{ "nofile 0\n", "line=1 error=\"nofile: expected" },
@@ -147,6 +147,7 @@ static const struct {
 	{ "user no-such-user\n", "line=1 error=\"user: there is no such" },
 	{ "user 4294967295\n", "line=1 error=\"user: there is no such" },
 	{ "user 4243\n", "line=1 error=\"user: it is in no passwd file" },
+	{ "\n= 5\n", "line=2 error=\"=: there is no key before it\"" },
 	{ "group no-such-group\n", "line=1 error=\"group: there is no" },
 	{ "groups daemon no-such\n", "line=1 error=\"groups: there is no" },
 };

@@ -134,6 +134,11 @@ START_TEST(what_cannot_be_waited_for)
 	ck_assert_int_eq(waits("--ready nobody --timeout 1h"), EX_NOINPUT);
 	ck_assert_int_eq(waits("--ready a --timeout soon"), EX_USAGE);
 	ck_assert_int_eq(waits("nobody"), EX_NOINPUT);
+	ck_assert_int_eq(waits("--ready . --timeout 1s"), EX_NOINPUT);
+	ck_assert_int_eq(waits("--timeout 1s ''"), EX_NOINPUT);
+	stage_file("state/service/plain", "");
+	ck_assert_int_eq(waits("plain --timeout 1s"), EX_NOINPUT);
+	ck_assert_int_eq(unlink(stage_path("state/service/plain")), 0);
 	ck_assert_int_eq(waits("--ready a --timeout 1s"), EX_TEMPFAIL);
 	ck_assert_ptr_nonnull(strstr(out, ": a (not supervised)\n"));
 }
