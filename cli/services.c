@@ -120,6 +120,8 @@ set_field(struct service_status *s, const char *key, const char *value)
 		s->pid = strtol(value, NULL, 10);
 	else if (strcmp(key, "since_ms") == 0)
 		s->since_ms = strtoll(value, NULL, 10);
+	else if (strcmp(key, "notifies") == 0)
+		s->notifies = value[0] == '1';
 	else if (strcmp(key, "starts") == 0)
 		s->starts = strtol(value, NULL, 10);
 	else if (strcmp(key, "last_exit") == 0)
@@ -163,7 +165,7 @@ service_status(const struct config *c, const char *name,
 	int		 fd, r = 0;
 
 	memset(s, 0, sizeof(*s));
-	s->starts = -1;
+	s->starts = s->notifies = -1;
 	set_state(s, false, "down");
 	if (dir == NULL || control == NULL || status == NULL || reeve == NULL)
 		r = error_errno(e, EX_OSERR, "%s", name);
@@ -198,7 +200,7 @@ service_is_ready(const struct config *c, const char *name,
 
 	if (!s->supervised || strcmp(s->state, "up") != 0)
 		return s->supervised && strcmp(s->state, "ready") == 0;
-	if (!s->says_ready)
+	if (!s->says_ready || s->notifies == 0)
 		return true;
 	fd = config_path(c, "service/%s/notification-fd", name);
 	ready = fd != NULL && access(fd, F_OK) == -1;

@@ -19,6 +19,7 @@ struct service_status {
 	char	 want[16];	/* up, down, once */
 	long	 pid;		/* 0: none */
 	int64_t	 since_ms;	/* epoch */
+	int	 notifies;	/* run is to say it; -1: nobody tells */
 	long	 starts;	/* -1: the supervisor does not say */
 	long	 last_exit, last_signal;
 	char	 reason[280];	/* why it waits or was given up; or "" */

@@ -37,7 +37,7 @@ sh_quote(const char *s)
  * where it is made. */
 static int
 write_files(struct setup *s, const char *dir, const char *name,
-    const char *exec, const char *needs, bool notify, struct error *e)
+    const char *exec, const char *needs, struct error *e)
 {
 	char	*run = config_path(s->config, "%s/%s/run", dir, name);
 	char	*fd = config_path(s->config, "%s/%s/notification-fd", dir,
@@ -53,7 +53,7 @@ write_files(struct setup *s, const char *dir, const char *name,
 		error_errno(e, EX_OSERR, "%s", name);
 	/* run last: with it the service exists. */
 	else if (setup_write(s, before, needs, 0644, e) == 0 &&
-	    (!notify || setup_write(s, fd, "3\n", 0644, e) == 0))
+	    setup_write(s, fd, "3\n", 0644, e) == 0)
 		r = setup_write(s, run, text, 0755, e);
 	free(text);
 	free(before);
@@ -66,7 +66,7 @@ write_files(struct setup *s, const char *dir, const char *name,
  * once, and never half of it. */
 static int
 write_service(struct setup *s, const char *name, const char *exec,
-    const char *needs, bool notify, struct error *e)
+    const char *needs, struct error *e)
 {
 	char	*to = config_path(s->config, "service/%s", name);
 	char	*from = config_path(s->config, "making/%s", name);
@@ -76,10 +76,10 @@ write_service(struct setup *s, const char *name, const char *exec,
 	if (to == NULL || from == NULL)
 		error_errno(e, EX_OSERR, "%s", name);
 	else if (access(to, F_OK) == 0)
-		r = write_files(s, "service", name, exec, needs, notify, e);
+		r = write_files(s, "service", name, exec, needs, e);
 	else {
 		s->quiet = true;
-		r = write_files(s, "making", name, exec, needs, notify, e);
+		r = write_files(s, "making", name, exec, needs, e);
 		s->quiet = quiet;
 		if (r == 0 && (dir_make_parent(to, 0700, e) == -1 ||
 		    rename(from, to) == -1))
@@ -172,7 +172,7 @@ role_service(struct setup *s, const char *role, unsigned shard,
 	    layout) == -1)
 		error_errno(e, EX_OSERR, "%s", role);
 	else
-		r = write_service(s, name, exec, needs, true, e);
+		r = write_service(s, name, exec, needs, e);
 	if (r == 0 && was != 0 && was != s->shards)
 		r = start_anew(s, name, e);
 	free(exec);
@@ -182,23 +182,40 @@ role_service(struct setup *s, const char *role, unsigned shard,
 	return r;
 }
 
+/* Where one on this host reaches the broker; such names hold no quote. */
+static const char *
+listens_at(const struct config *c)
+{
+	return strcmp(c->listen_host, "0.0.0.0") == 0 ? DEFAULT_HOST :
+	    c->listen_host;
+}
+
 static int
 broker_service(struct setup *s, struct error *e)
 {
 	char	*conf = config_path(s->config, "broker/nats.conf");
-	char	*server, *q_server = NULL, *q_conf = NULL, *exec = NULL;
+	char	*server = setup_nats_server(e), *path = NULL, *exec = NULL;
+	char	*q_server = NULL, *q_conf = NULL, *q_path = NULL;
 	int	 r = -1;
 
-	if ((server = setup_nats_server(e)) != NULL && conf != NULL &&
-	    (q_server = sh_quote(server)) != NULL &&
-	    (q_conf = sh_quote(conf)) != NULL &&
-	    asprintf(&exec, "%s -c %s", q_server, q_conf) != -1)
-		r = write_service(s, "broker", exec, "", false, e);
-	else if (server != NULL)
-		error_errno(e, EX_OSERR, "broker");
+	if (server != NULL &&
+	    (path = setup_program("reeve-broker", e)) != NULL) {
+		q_server = sh_quote(server);
+		q_conf = conf == NULL ? NULL : sh_quote(conf);
+		q_path = sh_quote(path);
+		if (q_server == NULL || q_conf == NULL || q_path == NULL ||
+		    asprintf(&exec, "%s --at '%s:%d' --notify-fd 3 %s -c %s",
+		    q_path, listens_at(s->config), s->config->listen_port,
+		    q_server, q_conf) == -1)
+			error_errno(e, EX_OSERR, "broker");
+		else
+			r = write_service(s, "broker", exec, "", e);
+	}
 	free(exec);
+	free(q_path);
 	free(q_conf);
 	free(q_server);
+	free(path);
 	free(server);
 	free(conf);
 	return r;

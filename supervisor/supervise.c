@@ -248,11 +248,11 @@ supervise_record(struct service *sv, const char *boot_id)
 	n = snprintf(buf, sizeof(buf),
 	    "state=%s\nwant=%s\npid=%d\nsince_ms=%lld\nstarts=%u\n"
 	    "last_exit=%d\nlast_signal=%d\nstart_ticks=%llu\nboot_id=%s\n"
-	    "reason=%s\n",
+	    "notifies=%d\nreason=%s\n",
 	    service_state_name(sv->state), service_want_name(sv->want),
 	    (int)sv->pid, (long long)sv->since_ms, sv->starts, sv->last_exit,
 	    sv->last_signal, sv->pid != 0 ? sv->start_ticks : 0, boot_id,
-	    why);
+	    sv->notifies, why);
 	return write_file(sv, REEVE, buf, (size_t)n);
 }
 

@@ -113,6 +113,7 @@ TCase	*hostile_case(void);
 TCase	*limits_case(void);
 TCase	*log_case(void);
 TCase	*system_case(void);
+TCase	*answers_case(void);
 TCase	*orphans_case(void);
 TCase	*turns_case(void);
 TCase	*wait_case(void);

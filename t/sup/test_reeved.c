@@ -671,6 +671,7 @@ reeved_suite(void)
 	suite_add_tcase(suite, needs_case());
 	suite_add_tcase(suite, limits_case());
 	suite_add_tcase(suite, log_case());
+	suite_add_tcase(suite, answers_case());
 	suite_add_tcase(suite, orphans_case());
 	suite_add_tcase(suite, turns_case());
 	suite_add_tcase(suite, wait_case());
