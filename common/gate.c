@@ -120,9 +120,7 @@ gate_bind(struct gate *g, struct bus *b, struct error *e)
 {
 	g->bus = b;
 	g->asking = g->answered = false;
-	if (watch_bind(g->watch, b, e) == -1)
-		return -1;
-	return watch_wait(b, &g->watch, 1, JS_TIMEOUT_MS, e);
+	return watch_bind(g->watch, b, e);
 }
 
 int
@@ -139,6 +137,12 @@ gate_unbind(struct gate *g)
 	watch_unbind(g->watch);
 	gate_clear(g);
 	g->seq = 0;
+}
+
+bool
+gate_is_known(const struct gate *g)
+{
+	return watch_synced(g->watch);
 }
 
 bool

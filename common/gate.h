@@ -33,11 +33,13 @@ struct gate {
 int	gate_init(struct gate *, const char *space, unsigned shard,
 	    const struct host *, struct error *);
 void	gate_free(struct gate *);
+/* Does not wait until the lease is known. */
 int	gate_bind(struct gate *, struct bus *, struct error *);
 /* -1 with *e; EX_SOFTWARE: this state directory is a copy of one in use. */
 int	gate_tend(struct gate *, struct error *);
 void	gate_unbind(struct gate *);
 
+bool	gate_is_known(const struct gate *);	/* read, or not there */
 bool	gate_is_open(const struct gate *);
 /* clock_ms until which it stays open without a renewal; 0 when closed. */
 int64_t	gate_valid_until(const struct gate *);

@@ -361,8 +361,8 @@ int
 intake_tend(struct intake *in, int64_t until_ms, struct error *e)
 {
 	if (in->pull.gone)
-		return error_set(e, EX_UNAVAILABLE, "durable %s of %s is gone",
-		    in->conf.durable, in->conf.stream);
+		return error_set(e, EX_UNAVAILABLE, "durable %s of %s is gone, "
+		    "or no node leads it", in->conf.durable, in->conf.stream);
 	if (pull_tend(&in->pull, room(in), until_ms, e) == -1)
 		return -1;
 	keep_alive(in);

@@ -265,18 +265,16 @@ js_consumer_info(struct bus *b, const char *stream, const char *name,
 	return 0;
 }
 
-int
-js_consumer_create(struct bus *b, const char *stream, const char *name,
-    const cJSON *config, struct js_consumer *out, struct error *e)
+char *
+js_consumer_request(char *subject, size_t size, const char *stream,
+    const char *name, const cJSON *config)
 {
-	char		 subject[SUBJECT_MAX];
 	const cJSON	*filter = json_get(config, "filter_subject");
-	cJSON		*request = cJSON_CreateObject(), *a;
+	cJSON		*request = cJSON_CreateObject();
 	char		*body = NULL;
 
-	snprintf(subject, sizeof(subject),
-	    "$JS.API.CONSUMER.CREATE.%s.%s%s%s", stream, name,
-	    cJSON_IsString(filter) ? "." : "",
+	snprintf(subject, size, "$JS.API.CONSUMER.CREATE.%s.%s%s%s", stream,
+	    name, cJSON_IsString(filter) ? "." : "",
 	    cJSON_IsString(filter) ? filter->valuestring : "");
 	if (request != NULL &&
 	    cJSON_AddStringToObject(request, "stream_name", stream) != NULL &&
@@ -284,6 +282,18 @@ js_consumer_create(struct bus *b, const char *stream, const char *name,
 	    cJSON_Duplicate(config, true)))
 		body = json_print(request);
 	cJSON_Delete(request);
+	return body;
+}
+
+int
+js_consumer_create(struct bus *b, const char *stream, const char *name,
+    const cJSON *config, struct js_consumer *out, struct error *e)
+{
+	char	 subject[SUBJECT_MAX], *body;
+	cJSON	*a;
+
+	body = js_consumer_request(subject, sizeof(subject), stream, name,
+	    config);
 	if (body == NULL)
 		return error_errno(e, EX_OSERR, "consumer %s", name);
 	a = api_call(b, subject, body, e);
@@ -294,6 +304,25 @@ js_consumer_create(struct bus *b, const char *stream, const char *name,
 		consumer_fill(out, a);
 	cJSON_Delete(a);
 	return 0;
+}
+
+int
+js_consumer_parse(natsMsg *reply, struct js_consumer *out, struct error *e)
+{
+	struct error	 mine;
+	cJSON		*a;
+	int		 r;
+
+	if (e == NULL)
+		e = &mine;
+	a = json_parse(natsMsg_GetData(reply),
+	    (size_t)natsMsg_GetDataLength(reply), e);
+	if (a == NULL)
+		return -1;
+	if ((r = api_error(a, "consumer", e)) == 0 && out != NULL)
+		consumer_fill(out, a);
+	cJSON_Delete(a);
+	return r;
 }
 
 int

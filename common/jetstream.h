@@ -69,6 +69,12 @@ int	js_consumer_info(struct bus *, const char *stream, const char *name,
  */
 int	js_consumer_create(struct bus *, const char *stream, const char *name,
 	    const cJSON *config, struct js_consumer *out, struct error *);
+/* What that asks, for one who asks it himself: the body, malloc'd (NULL: out
+ * of memory), and its subject.  And the answer; out may be NULL. */
+char	*js_consumer_request(char *subject, size_t size, const char *stream,
+	    const char *name, const cJSON *config);
+int	js_consumer_parse(natsMsg *reply, struct js_consumer *out,
+	    struct error *);
 /* 0 also when it was not there. */
 int	js_consumer_delete(struct bus *, const char *stream, const char *name,
 	    struct error *);

@@ -16,11 +16,30 @@
 #define SILENT_MS		1600	/* three heartbeats missed */
 #define INACTIVE_MS		5000
 #define DOUBT_MS		1000	/* a barrier may wait so long */
+#define BIND_MS			6000	/* then by another connection */
+#define INFO_MS			1000
+#define DELETE_MS		250
+#define CREATE_MS		1000
+#define CREATE_MORE_MS		2000	/* from this try on */
+#define CREATE_MORE_TRY		4
 #define WALK_MAX		16	/* messages looked at one by one */
 
 /* A barrier's question to one bucket, and where its answer stands. */
 enum proof { PROOF_ASK, PROOF_WAITING, PROOF_DOUBT, PROOF_FRESH,
 	PROOF_FAILED };
+
+/*
+ * An attempt to make the consumer, as a chain of requests.  It outlives what
+ * it is for where its answer comes late.
+ */
+enum step { STEP_INFO, STEP_DELETE, STEP_CREATE, STEP_COUNT };
+
+struct binding {
+	struct watch		*watch;		/* NULL: nobody waits for it */
+	enum step		 step;
+	struct js_stream	 before;	/* the bucket then */
+	uint64_t		 n_ours;	/* the consumer found */
+};
 
 struct watch {
 	char			 stream[STREAM_MAX];
@@ -31,6 +50,11 @@ struct watch {
 
 	struct bus		*bus;
 	struct bus_sub		*sub;
+	struct binding		*binding;	/* NULL: bound, or failed */
+	int64_t			 binding_ms;	/* since, or since the bucket's
+						   leader was heard */
+	unsigned		 tries;
+	struct error		 failed;	/* code 0: not */
 	char			 name[ID_MAX + 24];	/* w_<id> */
 	char			 created[48];		/* the bucket's */
 	uint64_t		 consumer_seq;
@@ -55,6 +79,16 @@ struct watch {
 };
 
 static void	on_message(void *, natsMsg *);
+static void	on_answer(void *, enum bus_outcome, natsMsg *);
+
+/* Whatever answer is still to come is for nobody. */
+static void
+give_up(struct watch *w)
+{
+	if (w->binding != NULL)
+		w->binding->watch = NULL;
+	w->binding = NULL;
+}
 
 struct watch *
 watch_new(const char *space, enum bucket_kind kind, const char *key,
@@ -84,6 +118,7 @@ watch_free(struct watch *w)
 {
 	if (w == NULL)
 		return;
+	give_up(w);
 	w->ops->reset(w->table);
 	keyset_clear(&w->keys);
 	free(w);
@@ -108,18 +143,21 @@ stream_is_same(const struct js_stream *a, const struct js_stream *b)
 
 /* --- binding ------------------------------------------------------------- */
 
-/* The name that the credential pins, free for use. */
-static int
-take_name(struct watch *w, struct error *e)
+/*
+ * In a cluster the broker may put a consumer on a node that is gone, for
+ * minutes, and then nobody answers: it is deleted, which nobody answers
+ * either, and made again.  All of it goes on beside the others' and what else
+ * its owner does.
+ */
+static void
+take_name(struct watch *w)
 {
-	if (w->anew) {
+	if (w->anew)
 		snprintf(w->name, sizeof(w->name), "w_%s_%08x%08x",
 		    bus_id(w->bus), randombytes_random(),
 		    randombytes_random());
-		return 0;
-	}
-	snprintf(w->name, sizeof(w->name), "w_%s", bus_id(w->bus));
-	return js_consumer_delete(w->bus, w->stream, w->name, e);
+	else
+		snprintf(w->name, sizeof(w->name), "w_%s", bus_id(w->bus));
 }
 
 static cJSON *
@@ -145,6 +183,7 @@ watch_config(const struct watch *w, const char *deliver)
 static void
 forget(struct watch *w)
 {
+	give_up(w);
 	if (w->sub != NULL && w->bus != NULL)
 		bus_unsubscribe(w->bus, w->sub);
 	w->sub = NULL;
@@ -155,69 +194,208 @@ forget(struct watch *w)
 	w->ops->reset(w->table);
 }
 
+static int
+ask_broker(struct binding *b, enum step step, const char *subject,
+    const char *body, int64_t timeout_ms, struct error *e)
+{
+	struct bus_pub	p = { .subject = subject, .data = body,
+			    .len = strlen(body) };
+
+	b->step = step;
+	return bus_request(b->watch->bus, &p, timeout_ms, on_answer, b, e);
+}
+
+static int
+ask_info(struct binding *b, enum step step, struct error *e)
+{
+	char	subject[SUBJECT_MAX];
+
+	snprintf(subject, sizeof(subject), "$JS.API.STREAM.INFO.%s",
+	    b->watch->stream);
+	return ask_broker(b, step, subject, "", INFO_MS, e);
+}
+
+static int
+ask_delete(struct binding *b, struct error *e)
+{
+	char	subject[SUBJECT_MAX];
+
+	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.DELETE.%s.%s",
+	    b->watch->stream, b->watch->name);
+	return ask_broker(b, STEP_DELETE, subject, "", DELETE_MS, e);
+}
+
+static int
+ask_create(struct binding *b, struct error *e)
+{
+	struct watch	*w = b->watch;
+	char		 deliver[SUBJECT_MAX], subject[SUBJECT_MAX];
+	char		*body = NULL;
+	cJSON		*config;
+	int		 r;
+
+	bus_inbox(w->bus, deliver, sizeof(deliver), "w");
+	w->sub = bus_subscribe(w->bus, deliver, NULL, on_message, w, e);
+	if (w->sub == NULL)
+		return -1;
+	if ((config = watch_config(w, deliver)) != NULL)
+		body = js_consumer_request(subject, sizeof(subject),
+		    w->stream, w->name, config);
+	cJSON_Delete(config);
+	if (body == NULL)
+		return error_errno(e, EX_OSERR, "watch");
+	w->heard_ms = clock_ms();
+	r = ask_broker(b, STEP_CREATE, subject, body, w->tries <
+	    CREATE_MORE_TRY ? CREATE_MS : CREATE_MORE_MS, e);
+	free(body);
+	return r;
+}
+
+static int
+bind_anew(struct watch *w, struct bus *bus, struct error *e)
+{
+	struct binding	*b = calloc(1, sizeof(*b));
+
+	forget(w);
+	if (b == NULL)
+		return error_errno(e, EX_OSERR, "watch");
+	w->bus = bus;
+	b->watch = w;
+	take_name(w);
+	if (ask_info(b, STEP_INFO, e) == -1) {
+		free(b);
+		return -1;
+	}
+	w->binding = b;
+	return 0;
+}
+
+static void
+note_bucket(struct watch *w, const struct js_stream *now)
+{
+	if (w->created[0] != '\0' && strcmp(w->created, now->created) != 0)
+		log_error("bucket was replaced", "bucket=%s was=%s now=%s",
+		    w->stream, w->created, now->created);
+	snprintf(w->created, sizeof(w->created), "%s", now->created);
+	w->known_seq = now->last_seq;
+	w->known_ns = js_time_ns(now->last_time);
+}
+
+/* Messages may have come before this answer.  The stream sequence says
+ * nothing: it begins behind what has expired. */
+static void
+note_consumer(struct binding *b, struct js_consumer *c)
+{
+	if (c->n_pending == 0 && c->n_delivered == 0)
+		b->watch->synced = true;
+	b->n_ours = c->n_pending + c->n_delivered;
+	js_consumer_free(c);
+}
+
 /*
  * The bucket as it was just before the consumer was made, which found n_ours
  * in it.  If it is still the same, the rest is foreign.
  */
-static int
-count_at_birth(struct watch *w, const struct js_stream *before,
-    uint64_t n_ours, struct error *e)
+static void
+note_count(const struct binding *b, const struct js_stream *after)
 {
-	struct js_stream	after;
+	struct watch	*w = b->watch;
 
-	if (js_stream_info(w->bus, w->stream, &after, e) == -1)
-		return -1;
-	w->counted = stream_is_same(before, &after) &&
-	    after.max_per_subject == 1 && after.messages >= n_ours;
-	w->n_foreign = after.messages - n_ours;
+	w->counted = stream_is_same(&b->before, after) &&
+	    after->max_per_subject == 1 && after->messages >= b->n_ours;
+	w->n_foreign = after->messages - b->n_ours;
+}
+
+/* What an answer leads to: 1: to another question; 0: it is bound; -1: *e,
+ * which is EX_TEMPFAIL if it is worth another try. */
+static int
+next_step(struct binding *b, natsMsg *reply, struct error *e)
+{
+	struct js_stream	now;
+	struct js_consumer	c;
+
+	switch (b->step) {
+	case STEP_INFO:
+		if (reply == NULL)
+			return error_set(e, EX_TEMPFAIL, "nobody answers");
+		if (js_stream_parse(reply, &b->before, e) == -1)
+			return -1;
+		b->watch->binding_ms = clock_ms();
+		note_bucket(b->watch, &b->before);
+		return (b->watch->anew ? ask_create(b, e) : ask_delete(b,
+		    e)) == -1 ? -1 : 1;
+	case STEP_DELETE:
+		if (reply != NULL && js_consumer_parse(reply, NULL, e) == -1
+		    && e->api != JS_NO_CONSUMER)
+			return -1;
+		return ask_create(b, e) == -1 ? -1 : 1;
+	case STEP_CREATE:
+		if (reply == NULL)
+			return error_set(e, EX_TEMPFAIL, "nobody answers");
+		if (js_consumer_parse(reply, &c, e) == -1) {
+			if (e->api == JS_NAME_IN_USE ||
+			    e->api == JS_CONSUMER_EXISTS)
+				e->code = EX_TEMPFAIL;
+			return -1;
+		}
+		note_consumer(b, &c);
+		return ask_info(b, STEP_COUNT, e) == -1 ? -1 : 1;
+	case STEP_COUNT:
+		if (reply != NULL && js_stream_parse(reply, &now, e) == 0)
+			note_count(b, &now);
+		break;
+	}
 	return 0;
+}
+
+static void
+on_answer(void *arg, enum bus_outcome outcome, natsMsg *reply)
+{
+	struct binding	*b = arg;
+	struct watch	*w = b->watch;
+	struct error	 e;
+	int		 r;
+
+	if (w == NULL || outcome == BUS_CLOSED) {
+		if (w != NULL)
+			give_up(w);
+		free(b);
+		return;
+	}
+	if (outcome == BUS_DENIED)
+		r = error_set(&e, EX_NOPERM, "not permitted to watch it");
+	else
+		r = next_step(b, outcome == BUS_OK ? reply : NULL, &e);
+	if (r == 1)
+		return;
+	give_up(w);
+	free(b);
+	if (r == -1 && e.code == EX_TEMPFAIL && bus_alive(w->bus) &&
+	    clock_ms() - w->binding_ms < BIND_MS) {
+		w->tries++;
+		log_warn("watch not made", "bucket=%s try=%u error=%s",
+		    w->stream, w->tries, log_str(e.text));
+		r = bind_anew(w, w->bus, &e);
+	}
+	if (r == -1) {
+		error_wrap(&e, "%s", w->stream);
+		w->failed = e;
+	}
 }
 
 int
 watch_bind(struct watch *w, struct bus *b, struct error *e)
 {
-	struct js_stream	 bucket;
-	struct js_consumer	 c;
-	char			 deliver[SUBJECT_MAX];
-	cJSON			*config;
-	uint64_t		 n;
-	int			 r;
-
-	forget(w);
-	w->bus = b;
-	if (js_stream_info(b, w->stream, &bucket, e) == -1)
-		return -1;
-	if (w->created[0] != '\0' && strcmp(w->created, bucket.created) != 0)
-		log_error("bucket was replaced", "bucket=%s was=%s now=%s",
-		    w->stream, w->created, bucket.created);
-	snprintf(w->created, sizeof(w->created), "%s", bucket.created);
-	w->known_seq = bucket.last_seq;
-	w->known_ns = js_time_ns(bucket.last_time);
-	if (take_name(w, e) == -1)
-		return -1;
-	bus_inbox(b, deliver, sizeof(deliver), "w");
-	w->sub = bus_subscribe(b, deliver, NULL, on_message, w, e);
-	if (w->sub == NULL)
-		return -1;
-	if ((config = watch_config(w, deliver)) == NULL)
-		return error_errno(e, EX_OSERR, "watch");
-	w->heard_ms = clock_ms();
-	r = js_consumer_create(b, w->stream, w->name, config, &c, e);
-	cJSON_Delete(config);
-	if (r == -1)
-		return -1;
-	/* Messages may have come before this answer.  The stream sequence says
-	 * nothing: it begins behind what has expired. */
-	if (c.n_pending == 0 && c.n_delivered == 0)
-		w->synced = true;
-	n = c.n_pending + c.n_delivered;
-	js_consumer_free(&c);
-	return count_at_birth(w, &bucket, n, e);
+	w->tries = 0;
+	w->failed.code = 0;
+	w->binding_ms = clock_ms();
+	return bind_anew(w, b, e);
 }
 
 void
 watch_unbind(struct watch *w)
 {
+	give_up(w);
 	w->sub = NULL;		/* went with its bus */
 	w->bus = NULL;
 	w->synced = false;
@@ -233,7 +411,8 @@ watch_leave(struct watch *w)
 bool
 watch_synced(const struct watch *w)
 {
-	return w->synced && !w->doubt;
+	return w->synced && !w->doubt && w->binding == NULL &&
+	    w->failed.code == 0;
 }
 
 int
@@ -241,7 +420,14 @@ watch_tend(struct watch *w, struct error *e)
 {
 	int64_t	silent = clock_ms() - w->heard_ms;
 
-	if (!w->doubt && silent < SILENT_MS)
+	if (w->failed.code != 0) {
+		if (e != NULL)
+			*e = w->failed;
+		w->failed.code = 0;
+		w->doubt = true;	/* until it is bound again */
+		return -1;
+	}
+	if (w->binding != NULL || (!w->doubt && silent < SILENT_MS))
 		return 0;
 	log_warn("watch bound again", "bucket=%s reason=%s silent_ms=%lld",
 	    w->stream, w->doubt ? "doubt" : "silence", (long long)silent);
@@ -350,7 +536,7 @@ watch_wait(struct bus *b, struct watch *const *v, size_t n,
 		if (!bus_alive(b))
 			return error_set(e, EX_TEMPFAIL, "connection lost: %s",
 			    bus_why(b));
-		if (v[i]->doubt && watch_tend(v[i], e) == -1)
+		if (watch_tend(v[i], e) == -1)
 			return -1;
 		if (clock_ms() >= deadline)
 			return error_set(e, EX_TEMPFAIL,

@@ -69,7 +69,8 @@ void	watch_free(struct watch *);
  * as an agent's: a new name for each creation. */
 void	watch_name_anew(struct watch *);
 
-/* On a new connection: reset the table and read the bucket again. */
+/* On a new connection: reset the table and begin to read the bucket again,
+ * which goes on in the bus's turns and in watch_tend. */
 int	watch_bind(struct watch *, struct bus *, struct error *);
 /* The connection is gone: forget it. */
 void	watch_unbind(struct watch *);
@@ -78,7 +79,8 @@ void	watch_leave(struct watch *);
 /* Has everything that was there when it was bound been applied? */
 bool	watch_synced(const struct watch *);
 /* Call often: binds again after a gap, a silence or a doubt.  -1 with *e
- * when the broker does not let it. */
+ * when the broker does not let it, or nobody answers for long: another
+ * connection may help. */
 int	watch_tend(struct watch *, struct error *);
 /* Turn until all are synced; -1 with *e (EX_TEMPFAIL) on timeout or death. */
 int	watch_wait(struct bus *, struct watch *const *, size_t n,

@@ -188,7 +188,26 @@ bind_tables(struct worker *w, struct error *e)
 	for (i = 0; i < w->n_watches; i++)
 		if (watch_bind(w->watches[i], w->role->bus, e) == -1)
 			return -1;
-	return watch_wait(w->role->bus, w->watches, w->n_watches, SYNC_MS, e);
+	w->known = false;
+	w->binding_ms = clock_ms();
+	return 0;
+}
+
+/* 1: lease and tables have been read in this session; 0: not yet; -1: *e. */
+static int
+tables_known(struct worker *w, struct error *e)
+{
+	size_t	i;
+
+	if (w->known)
+		return 1;
+	w->known = gate_is_known(&w->gate);
+	for (i = 0; i < w->n_watches; i++)
+		w->known = w->known && watch_synced(w->watches[i]);
+	if (!w->known && clock_ms() - w->binding_ms > SYNC_MS)
+		return error_set(e, EX_TEMPFAIL, "the tables are not read in "
+		    "%d ms", SYNC_MS);
+	return w->known;
 }
 
 static int
@@ -214,8 +233,8 @@ prove(struct worker *w, struct error *e)
 	int64_t	start = clock_us();
 	size_t	i;
 
-	/* Those that need no proof must not be half read. */
-	for (i = w->n_fresh; i < w->n_watches; i++)
+	/* None may be half read, also of those that need no proof. */
+	for (i = 0; i < w->n_watches; i++)
 		if (!watch_synced(w->watches[i]))
 			return 0;
 	if (gate_read(&w->gate, BARRIER_MS, e) == -1)
@@ -353,9 +372,14 @@ turn_ms(const struct worker *w)
 static int
 loop(struct worker *w, struct error *e)
 {
+	int	known;
+
 	do {
-		if (tend_tables(w, e) == -1 || check_layout(w, e) == -1)
+		if (tend_tables(w, e) == -1 || check_layout(w, e) == -1 ||
+		    (known = tables_known(w, e)) == -1)
 			return -1;
+		if (known == 0)
+			continue;
 		if (gate_is_open(&w->gate)) {
 			if (work_open(w, e) == -1)
 				return -1;

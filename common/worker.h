@@ -72,6 +72,8 @@ struct worker {
 	/* the frame's */
 	struct gate		 gate;
 	struct intake		*intake;
+	bool			 known;		/* all tables, this session */
+	int64_t			 binding_ms;	/* since */
 	bool			 held_up;	/* look again soon */
 	struct worker_mark	*mark;
 	struct losses		 losses;

@@ -46,6 +46,8 @@ struct queued {
 struct responder {
 	struct control		 control;
 	struct gate		 gate;
+	bool			 known;		/* lease and members read */
+	int64_t			 binding_ms;	/* since */
 	struct bus_sub		*sub;		/* NULL: paused */
 	STAILQ_HEAD(, queued)	 queue;
 	unsigned		 n_queued;
@@ -494,23 +496,42 @@ bind_session(struct responder *rs, struct error *e)
 
 	c->bus = c->role->bus;
 	c->entries_settled = c->entries_seq = 0;
+	rs->known = false;
+	rs->binding_ms = clock_ms();
 	if (gate_bind(&rs->gate, c->bus, e) == -1 ||
-	    headroom_listen(&c->headroom, c->bus, e) == -1 ||
-	    watch_bind(c->members_watch, c->bus, e) == -1)
+	    headroom_listen(&c->headroom, c->bus, e) == -1)
 		return -1;
-	return watch_wait(c->bus, &c->members_watch, 1, SYNC_MS, e);
+	return watch_bind(c->members_watch, c->bus, e);
+}
+
+/* 1: the lease and the members have been read; 0: not yet; -1: *e. */
+static int
+tables_known(struct responder *rs, struct error *e)
+{
+	if (rs->known)
+		return 1;
+	rs->known = gate_is_known(&rs->gate) &&
+	    watch_synced(rs->control.members_watch);
+	if (!rs->known && clock_ms() - rs->binding_ms > SYNC_MS)
+		return error_set(e, EX_TEMPFAIL, "the tables are not read in "
+		    "%d ms", SYNC_MS);
+	return rs->known;
 }
 
 static int
 loop(struct responder *rs, struct error *e)
 {
 	struct control	*c = &rs->control;
-	int64_t		 left;
+	int64_t		 left = TURN_MS;
+	int		 known;
 
 	do {
 		if (gate_tend(&rs->gate, e) == -1 ||
-		    watch_tend(c->members_watch, e) == -1)
+		    watch_tend(c->members_watch, e) == -1 ||
+		    (known = tables_known(rs, e)) == -1)
 			return -1;
+		if (known == 0)
+			continue;
 		if (watch_synced(c->members_watch) &&
 		    layout_fits(members_layout(c->members), c->role->shards,
 		    e) == -1)
