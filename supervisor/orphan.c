@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,9 +24,14 @@ struct search {
 	int			 fd;		/* of the first, -1: none */
 };
 
+/* A process is not read from: asked whether it is this one that ended. */
 static void
 ended(struct watch *w)
 {
+	struct pollfd	p = { .fd = w->fd, .events = POLLIN };
+
+	if (poll(&p, 1, 0) != 1)
+		return;
 	service_event(w->arg, EV_EXIT, roster_now_ms());
 }
 

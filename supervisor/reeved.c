@@ -67,6 +67,8 @@ main(int argc, char *argv[])
 
 	parse_options(argc, argv, &options);
 	open_std_descriptors();
+	/* Before the first line of the log: its reader may be dead. */
+	signal(SIGPIPE, SIG_IGN);
 	log_init("role=reeved", options.verbose ? LOG_LEVEL_DEBUG :
 	    LOG_LEVEL_INFO);
 	log_never_wait();
@@ -279,7 +281,6 @@ open_signals(struct reeved *d)
 	sigaddset(&set, SIGUSR2);
 	/* Ignored, it would take our children's exit status away. */
 	signal(SIGCHLD, SIG_DFL);
-	signal(SIGPIPE, SIG_IGN);
 	if (sigprocmask(SIG_BLOCK, &set, NULL) == -1 ||
 	    (fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK)) == -1 ||
 	    watch_open(&d->signals, d->roster.epoll_fd, fd, read_signals,

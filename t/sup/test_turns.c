@@ -106,6 +106,25 @@ START_TEST(a_log_nobody_reads)
 }
 END_TEST
 
+/* Nor does it die of one whose reader is dead, from the first line on. */
+START_TEST(a_log_nobody_can_read)
+{
+	int	ends[2];
+	pid_t	reeved;
+
+	stage_service("a", SLEEP);
+	make_channel(_i == 1, ends);
+	close(ends[0]);
+	stage_log_to(ends[1]);
+	reeved = stage_reeved();
+	AWAIT(runs("a"));
+	kill((pid_t)stage_number("a", "pid"), SIGKILL);
+	AWAIT(stage_number("a", "starts") == 2 && runs("a"));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
 /* --- floods ------------------------------------------------------------------ */
 
 static void
@@ -169,6 +188,7 @@ turns_case(void)
 	tcase_set_timeout(tc, 120);
 	tcase_add_checked_fixture(tc, stage_setup, stage_teardown);
 	tcase_add_loop_test(tc, a_log_nobody_reads, 0, 3);
+	tcase_add_loop_test(tc, a_log_nobody_can_read, 0, 2);
 	tcase_add_test(tc, a_flood_of_commands);
 	tcase_add_test(tc, a_flood_instead_of_a_newline);
 	return tc;
