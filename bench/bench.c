@@ -3,11 +3,12 @@
 /*
  * bench: what a space costs and gives, on this machine (bench/README).
  *
- *	bench [--check] [--rounds N] [--messages N]
+ *	bench [--check] [--rounds N] [--messages N] [--sweep]
  */
+#include <sys/stat.h>
+
 #include <errno.h>
 #include <getopt.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,27 +17,27 @@
 
 #include "ceiling.h"
 #include "log.h"
-#include "measure.h"
+#include "say.h"
 #include "warden.h"
 
-/* What --check demands. */
-#define RATIO_LEAST	0.5	/* at 100 members */
-#define P50_MOST_MS	5.0	/* at 20 members */
-#define TOTAL_MOST_KB	20480
+/* What --check demands of the ratio and, in ms, of latency. */
+#define RATIO_LEAST	0.8	/* at 100 members */
+#define SPREAD_LEAST	0.75	/* of many channels */
+#define P50_MOST_20	2.0
+#define P99_MOST_20	8.0
+#define P50_MOST_100	5.0
+#define P99_MOST_LOADED	25.0	/* at half of the throughput, 20 members */
+#define FEW_MOST_KB	4096	/* of a worker */
+#define MANY_MOST_KB	40960
 
-struct bench {
-	char		 dir[32];
-	bool		 check;
-	unsigned	 rounds, messages;
-	struct stage	 stage;
-	struct crowd	 crowd;
-	bool		 failed;	/* a bound was missed */
-};
+#define SPREAD_CHANNELS	1000
+#define RECORDS		100000
 
 static int
 usage(FILE *f, int code)
 {
-	fprintf(f, "usage: bench [--check] [--rounds N] [--messages N]\n");
+	fprintf(f, "usage: bench [--check] [--rounds N] [--messages N] "
+	    "[--sweep]\n");
 	return code;
 }
 
@@ -60,6 +61,7 @@ parse_options(int argc, char **argv, struct bench *b)
 		{ "check", no_argument, NULL, 'c' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "messages", required_argument, NULL, 'm' },
+		{ "sweep", no_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 } };
 	int				c;
@@ -73,7 +75,10 @@ parse_options(int argc, char **argv, struct bench *b)
 			b->rounds = number(optarg, ROUNDS_MAX);
 			break;
 		case 'm':
-			b->messages = number(optarg, MESSAGES_MAX);
+			b->messages = number(optarg, COPIES_MAX);
+			break;
+		case 's':
+			b->sweep = true;
 			break;
 		case 'h':
 			return usage(stdout, EX_OK);
@@ -85,130 +90,71 @@ parse_options(int argc, char **argv, struct bench *b)
 	return -1;
 }
 
-/* --- what is printed ---------------------------------------------------- */
-
-static void
-miss(struct bench *b, const char *fmt, ...)
-    __attribute__((format(printf, 2, 3)));
-
-static void
-miss(struct bench *b, const char *fmt, ...)
-{
-	va_list	ap;
-
-	if (!b->check)
-		return;
-	b->failed = true;
-	fprintf(stderr, "bench ");
-	va_start(ap, fmt);
-	vfprintf(stderr, fmt, ap);
-	va_end(ap);
-	fprintf(stderr, " FAIL\n");
-}
-
-static int
-bench_fanout(struct bench *b, unsigned members, struct error *e)
-{
-	struct fanout_result	r;
-	double			ratio;
-
-	if (measure_fanout(&b->stage, &b->crowd, members, b->messages,
-	    b->rounds, &r, e) == -1)
-		return -1;
-	ratio = r.copies_per_s / r.ceiling_per_s;
-	printf("bench fanout members=%u payload=%u messages=%u "
-	    "copies_per_s=%.0f ceiling_per_s=%.0f ratio=%.2f\n", members,
-	    CROWD_TEXT, b->messages, r.copies_per_s, r.ceiling_per_s, ratio);
-	printf("bench cost members=%u broker_us=%.1f fanout_us=%.1f "
-	    "reader_us=%.1f\n", members, r.cost.broker_us,
-	    r.cost.fanout_us, r.cost.reader_us);
-	if (members == 100 && ratio < RATIO_LEAST)
-		miss(b, "fanout members=%u ratio=%.2f least=%.2f", members,
-		    ratio, RATIO_LEAST);
-	return 0;
-}
-
-/* The same space in more shards, and which of the processes costs most: with
- * the processors shared, that is what bounds it. */
-static int
-bench_shards(struct bench *b, unsigned shards, struct error *e)
-{
-	struct fanout_result	r;
-	double			ours;
-
-	if (stage_reshard(&b->stage, shards, e) == -1 ||
-	    measure_fanout(&b->stage, &b->crowd, CROWD_MAX, b->messages,
-	    b->rounds, &r, e) == -1)
-		return -1;
-	ours = r.cost.fanout_us + r.cost.reader_us;
-	printf("bench shards=%u members=%u copies_per_s=%.0f "
-	    "ceiling_per_s=%.0f ratio=%.2f broker_us=%.1f fanout_us=%.1f "
-	    "reader_us=%.1f bound=%s\n", shards,
-	    CROWD_MAX, r.copies_per_s, r.ceiling_per_s,
-	    r.copies_per_s / r.ceiling_per_s, r.cost.broker_us,
-	    r.cost.fanout_us, r.cost.reader_us, r.cost.broker_us > ours ?
-	    "broker" : "workers");
-	return 0;
-}
-
-static int
-bench_latency(struct bench *b, unsigned members, struct error *e)
-{
-	struct latency_result	r;
-
-	if (measure_latency(&b->stage, &b->crowd, members, &r, e) == -1)
-		return -1;
-	printf("bench latency members=%u p50_ms=%.2f p99_ms=%.2f\n", members,
-	    r.p50_ms, r.p99_ms);
-	if (members == 20 && r.p50_ms > P50_MOST_MS)
-		miss(b, "latency members=%u p50_ms=%.2f most=%.2f", members,
-		    r.p50_ms, P50_MOST_MS);
-	return 0;
-}
-
-static int
-bench_memory(struct bench *b, struct error *e)
-{
-	struct memory_result	r;
-	long			total;
-
-	if (measure_memory(&b->stage, &r, e) == -1)
-		return -1;
-	total = memory_total_kb(&r);
-	printf("bench memory role=broker pss_kb=%ld\n"
-	    "bench memory role=lease pss_kb=%ld\n"
-	    "bench memory role=fanout pss_kb=%ld\n"
-	    "bench memory role=reader pss_kb=%ld\n"
-	    "bench memory role=control pss_kb=%ld\n"
-	    "bench memory role=reeved pss_kb=%ld\n"
-	    "bench memory role=total pss_kb=%ld\n", r.broker_kb, r.lease_kb,
-	    r.fanout_kb, r.reader_kb, r.control_kb, r.reeved_kb, total);
-	if (total > TOTAL_MOST_KB)
-		miss(b, "memory role=total pss_kb=%ld most=%d", total,
-		    TOTAL_MOST_KB);
-	return 0;
-}
-
 /* --- running ------------------------------------------------------------ */
+
+static int
+begin(struct bench *b, const char *dir, const char *name, struct error *e)
+{
+	char	path[64];
+
+	snprintf(path, sizeof(path), "%s/%s", dir, name);
+	if (mkdir(path, 0700) == -1)
+		return error_errno(e, EX_CANTCREAT, "%s", path);
+	if (stage_open(&b->stage, path, e) == -1 ||
+	    crowd_make(&b->crowd, &b->stage, e) == -1)
+		return -1;
+	return ceiling_make(&b->stage, e);
+}
+
+/* A space of few records, whole and in shards. */
+static int
+measure_few(struct bench *b, struct error *e)
+{
+	const struct load	some = { 1, 20, b->messages };
+	const struct load	all = { 1, CROWD_MAX, b->messages };
+	/* As many copies as with all: 80 to an owner. */
+	const struct load	spread = { SPREAD_CHANNELS, 20,
+				    b->messages * 5 };
+	struct fanout_result	r;
+
+	if (say_latency(b, &some, P50_MOST_20, P99_MOST_20, e) == -1 ||
+	    say_fanout(b, &some, 0, &r, e) == -1 ||
+	    say_paced(b, &some, r.copies_per_s / some.members / 2,
+	    P99_MOST_LOADED, e) == -1 ||
+	    say_latency(b, &all, P50_MOST_100, 0, e) == -1 ||
+	    say_fanout(b, &all, RATIO_LEAST, &r, e) == -1 ||
+	    say_idle(b, e) == -1 ||
+	    say_memory(b, CROWD_MAX, FEW_MOST_KB, e) == -1 ||
+	    say_fanout(b, &spread, SPREAD_LEAST, &r, e) == -1)
+		return -1;
+	return say_shards(b, 2, e) == -1 ? -1 : say_shards(b, 4, e);
+}
+
+/* A space of few records, and then many of channels in which nothing is said.
+ * Another one: what a broker remembers makes it slower. */
+static int
+measure_many(struct bench *b, struct error *e)
+{
+	const struct load	all = { 1, CROWD_MAX, b->messages };
+	struct fanout_result	few;
+
+	if (say_fanout(b, &all, RATIO_LEAST, &few, e) == -1 ||
+	    say_records(b, &all, RECORDS, &few, e) == -1 ||
+	    say_start(b, RECORDS, e) == -1)
+		return -1;
+	return say_memory(b, RECORDS, MANY_MOST_KB, e);
+}
 
 static int
 measure_all(struct bench *b, struct error *e)
 {
-	static const unsigned	members[] = { 20, CROWD_MAX };
-	size_t			i;
-
-	if (stage_open(&b->stage, b->dir, e) == -1 ||
-	    crowd_make(&b->crowd, &b->stage, e) == -1 ||
-	    ceiling_make(&b->stage, e) == -1)
+	if (begin(b, b->dir, "few", e) == -1 || (b->sweep ? say_sweep(b, e) :
+	    measure_few(b, e)) == -1)
 		return -1;
-	for (i = 0; i < sizeof(members) / sizeof(members[0]); i++)
-		if (crowd_join(&b->crowd, &b->stage, members[i], e) == -1 ||
-		    bench_latency(b, members[i], e) == -1 ||
-		    bench_fanout(b, members[i], e) == -1)
-			return -1;
-	if (bench_memory(b, e) == -1)
-		return -1;
-	return bench_shards(b, 2, e) == -1 ? -1 : bench_shards(b, 4, e);
+	if (b->sweep)
+		return 0;
+	stage_close(&b->stage);
+	return begin(b, b->dir, "many", e) == -1 ? -1 : measure_many(b, e);
 }
 
 static int

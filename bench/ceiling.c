@@ -85,25 +85,29 @@ empty(struct stage *s, struct error *e)
 
 /* --- processes ---------------------------------------------------------- */
 
-/* A hop out of stream to subject, to n owners (0: each to its own); 0 on
- * failure. */
+/* A hop out of stream to subject, to the owners of a load (NULL: each to its
+ * own); 0 on failure. */
 static pid_t
-start_hop(const struct stage *s, const struct crowd *c, unsigned n,
+start_hop(const struct stage *s, const struct crowd *c, const struct load *l,
     const char *stream, const char *subject, struct error *e)
 {
-	char		*argv[CROWD_MAX + 7] = { stage_program("hop", e),
+	char		 copies[16];
+	char		*argv[CROWD_OWNERS + 8] = { stage_program("hop", e),
 			    s->config.servers,
 			    (char *)(uintptr_t)s->creds_path,
 			    (char *)(uintptr_t)stream,
 			    (char *)(uintptr_t)DURABLE,
-			    (char *)(uintptr_t)subject };
-	unsigned	 i;
+			    (char *)(uintptr_t)subject, copies };
+	unsigned	 i, n = 0;
 	pid_t		 pid;
 
 	if (argv[0] == NULL)
 		return 0;
+	if (l != NULL)
+		n = l->channels == 1 ? l->members : CROWD_OWNERS;
+	snprintf(copies, sizeof(copies), "%u", l == NULL ? 1 : l->members);
 	for (i = 0; i < n; i++)
-		argv[6 + i] = (char *)(uintptr_t)c->owner[i];
+		argv[7 + i] = (char *)(uintptr_t)c->owner[i];
 	if ((pid = fork()) == 0) {
 		prctl(PR_SET_PDEATHSIG, SIGTERM);
 		execv(argv[0], argv);
@@ -130,20 +134,21 @@ end_hop(pid_t pid)
 }
 
 int
-ceiling_run(struct stage *s, const struct crowd *c, unsigned members,
-    unsigned messages, double *per_s, struct error *e)
+ceiling_run(struct stage *s, const struct crowd *c, const struct load *l,
+    double *per_s, struct error *e)
 {
 	struct gauge	g;
 	pid_t		first = 0, second = 0;
 	int		r;
 
-	if (gauge_init(&g, s->bus, DLV, e) == -1 ||
-	    crowd_post(c, s, "bench.chat", members, messages, e) == -1)
+	if (gauge_init(&g, s->bus, DLV, (uint64_t)l->members * l->messages,
+	    e) == -1 || crowd_post(c, s, "bench.chat", l, e) == -1)
 		return -1;
 	r = -1;
-	if ((second = start_hop(s, c, 0, DINBOX, "bench.dlv", e)) != 0 &&
-	    (first = start_hop(s, c, members, CHAT, "bench.dinbox", e)) != 0 &&
-	    (r = gauge_rate(&g, (uint64_t)members * messages, per_s, e)) == 0)
+	if ((second = start_hop(s, c, NULL, DINBOX, "bench.dlv", e)) != 0 &&
+	    (first = start_hop(s, c, l, CHAT, "bench.dinbox", e)) != 0 &&
+	    gauge_begin(&g, e) == 0 &&
+	    (r = gauge_rate(&g, per_s, e)) == 0)
 		r = empty(s, e);
 	end_hop(first);
 	end_hop(second);

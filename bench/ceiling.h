@@ -11,7 +11,7 @@
  */
 int	ceiling_make(struct stage *, struct error *);
 /* Copies a second into the last stream. */
-int	ceiling_run(struct stage *, const struct crowd *, unsigned members,
-	    unsigned messages, double *per_s, struct error *);
+int	ceiling_run(struct stage *, const struct crowd *, const struct load *,
+	    double *per_s, struct error *);
 
 #endif

@@ -10,13 +10,15 @@
 #define STUCK_US	10000000
 
 int
-gauge_init(struct gauge *g, struct bus *b, const char *stream,
+gauge_init(struct gauge *g, struct bus *b, const char *stream, uint64_t n,
     struct error *e)
 {
 	struct js_stream	now;
 
+	memset(g, 0, sizeof(*g));
 	g->bus = b;
 	g->stream = stream;
+	g->n = n;
 	if (js_stream_info(b, stream, &now, e) == -1)
 		return -1;
 	g->base_seq = now.last_seq;
@@ -33,41 +35,58 @@ rest(struct bus *b, int64_t until_us)
 		bus_turn(b, NULL, 0, (left + 999) / 1000);
 }
 
-int
-gauge_rate(const struct gauge *g, uint64_t n, double *per_s,
+/* Look until there are more than `than` copies. */
+static int
+look(struct gauge *g, uint64_t than, uint64_t *stored, int64_t *us,
     struct error *e)
 {
 	struct js_stream	now;
-	uint64_t		stored = 0, first = 0, last = 0;
-	int64_t			us, first_us = 0, moved_us = clock_us();
+	int64_t			start_us = clock_us();
 
 	for (;;) {
-		if (js_stream_info(g->bus, g->stream, &now, e) == -1)
-			return -1;
-		us = clock_us();
-		stored = now.last_seq - g->base_seq;
-		if (stored != last)
-			moved_us = us;
-		last = stored;
-		if (stored > 0 && first == 0) {
-			first = stored;
-			first_us = us;
+		/* A broker with much to do may answer late. */
+		if (js_stream_info(g->bus, g->stream, &now, e) == -1) {
+			if (e->code != EX_TEMPFAIL || !bus_alive(g->bus))
+				return -1;
+			now.last_seq = g->base_seq;
 		}
-		if (stored >= n)
-			break;
-		if (us - moved_us > STUCK_US)
+		*us = clock_us();
+		*stored = now.last_seq - g->base_seq;
+		if (*stored > than)
+			return 0;
+		if (*us - start_us > STUCK_US)
 			return error_set(e, EX_TEMPFAIL, "%s: stuck at %llu "
 			    "of %llu copies", g->stream,
-			    (unsigned long long)stored,
-			    (unsigned long long)n);
-		rest(g->bus, us + LOOK_MS * 1000);
+			    (unsigned long long)*stored,
+			    (unsigned long long)g->n);
+		rest(g->bus, *us + LOOK_MS * 1000);
 	}
-	if (stored > n || first == n)
+}
+
+int
+gauge_begin(struct gauge *g, struct error *e)
+{
+	return look(g, 0, &g->first, &g->first_us, e);
+}
+
+int
+gauge_rate(struct gauge *g, double *per_s, struct error *e)
+{
+	uint64_t	stored = g->first;
+	int64_t		us = g->first_us;
+
+	while (stored < g->n) {
+		rest(g->bus, us + LOOK_MS * 1000);
+		if (look(g, stored, &stored, &us, e) == -1)
+			return -1;
+	}
+	if (stored > g->n || g->first == g->n)
 		return error_set(e, EX_DATAERR, "%s: %llu copies instead of "
 		    "%llu, %llu at the first look", g->stream,
-		    (unsigned long long)stored, (unsigned long long)n,
-		    (unsigned long long)first);
-	*per_s = (double)(stored - first) * 1e6 / (double)(us - first_us);
+		    (unsigned long long)stored, (unsigned long long)g->n,
+		    (unsigned long long)g->first);
+	*per_s = (double)(stored - g->first) * 1e6 /
+	    (double)(us - g->first_us);
 	return 0;
 }
 

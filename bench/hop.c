@@ -2,12 +2,12 @@
 
 /*
  * hop: one of the two halves of the bare pipeline that gives the ceiling.
- * Takes messages from a durable, publishes each to SUBJECT.TOKEN for every
- * token given (none given: for the last token of its own subject), and
- * acknowledges it when all of its copies are stored.  It reads nothing of
+ * Takes messages from a durable, publishes each to SUBJECT.TOKEN for COPIES of
+ * the tokens given, round and round (none given: for the last token of its own
+ * subject), and acknowledges it when all of its copies are stored.  It reads nothing of
  * what it copies, asks nobody, and is ended by a signal.
  *
- *	hop SERVERS CREDS STREAM DURABLE SUBJECT [TOKEN...]
+ *	hop SERVERS CREDS STREAM DURABLE SUBJECT COPIES [TOKEN...]
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -38,7 +38,8 @@ struct hop {
 	struct pull	 pull;
 	const char	*subject;
 	char *const	*tokens;
-	unsigned	 n_tokens;
+	unsigned	 n_tokens, copies;
+	unsigned	 token;		/* the next one */
 	char		 acks[SUBJECT_MAX];	/* <acks>.<source> */
 	struct source	 source[HELD_MAX];
 	unsigned	 free[HELD_MAX], n_free;
@@ -118,16 +119,18 @@ static int
 copy_to_all(struct hop *h, unsigned i, struct error *e)
 {
 	struct source	*s = &h->source[i];
-	unsigned	 k, n = h->n_tokens == 0 ? 1 : h->n_tokens;
+	unsigned	 k, n = h->n_tokens == 0 ? 1 : h->copies;
 
 	s->open = n;
 	h->open += n;
 	if (h->n_tokens == 0)
 		return copy(h, i, strrchr(natsMsg_GetSubject(s->msg), '.') + 1,
 		    e);
-	for (k = 0; k < n; k++)
-		if (copy(h, i, h->tokens[k], e) == -1)
+	for (k = 0; k < n; k++) {
+		if (copy(h, i, h->tokens[h->token], e) == -1)
 			return -1;
+		h->token = (h->token + 1) % h->n_tokens;
+	}
 	return 0;
 }
 
@@ -192,16 +195,17 @@ main(int argc, char **argv)
 	struct bus_conf		conf = { .creds = &creds, .name = "hop" };
 	struct error		e;
 
-	if (argc < 6) {
+	if (argc < 7) {
 		fprintf(stderr, "usage: hop SERVERS CREDS STREAM DURABLE "
-		    "SUBJECT [TOKEN...]\n");
+		    "SUBJECT COPIES [TOKEN...]\n");
 		return EX_USAGE;
 	}
 	log_init("role=hop", LOG_LEVEL_WARN);
 	conf.servers = argv[1];
 	h.subject = argv[5];
-	h.tokens = argv + 6;
-	h.n_tokens = (unsigned)argc - 6;
+	h.copies = (unsigned)strtoul(argv[6], NULL, 10);
+	h.tokens = argv + 7;
+	h.n_tokens = (unsigned)argc - 7;
 	if (sodium_init() == -1)
 		return EX_SOFTWARE;
 	if (creds_load(&creds, argv[2], &e) == -1 ||

@@ -6,37 +6,64 @@
 #include "crowd.h"
 
 /*
- * The three measurements.  Each leaves the space idle, and returns 0, or -1
- * with *e.
+ * The measurements.  Each leaves the space idle, and returns 0, or -1 with *e.
+ * That of a load needs its memberships: crowd_join.
  */
 
 /* Copies a second, of the space and of the ceiling: medians of `rounds` runs
- * of each, in turn.  At most 900 messages: an owner's places are 1000. */
-#define MESSAGES_MAX	900
+ * of each, in turn.  An owner gets at most 900: its places are 1000. */
+#define COPIES_MAX	900
 #define ROUNDS_MAX	16
 
 struct fanout_result {
-	double		copies_per_s, ceiling_per_s;
+	double		copies_per_s, ceiling_per_s, ratio;
 	struct cost	cost;		/* of the last run, a copy */
 };
 
-int	measure_fanout(struct stage *, const struct crowd *, unsigned members,
-	    unsigned messages, unsigned rounds, struct fanout_result *,
+int	measure_fanout(struct stage *, const struct crowd *,
+	    const struct load *, unsigned rounds, struct fanout_result *,
 	    struct error *);
+/* One run of the space, without the ceiling. */
+int	measure_cost(struct stage *, const struct crowd *,
+	    const struct load *, struct fanout_result *, struct error *);
 
-/* From the publishing of a message to an idle mesh until all members' copies
- * are stored. */
+/* From the publishing of a message until all members' copies are stored: of
+ * one at a time to an idle mesh, and of per_s a second, whatever becomes of
+ * the earlier ones. */
 struct latency_result {
 	double	p50_ms, p99_ms;
 };
 
 int	measure_latency(struct stage *, const struct crowd *,
-	    unsigned members, struct latency_result *, struct error *);
+	    const struct load *, struct latency_result *, struct error *);
+int	measure_paced(struct stage *, const struct crowd *,
+	    const struct load *, double per_s, struct latency_result *,
+	    struct error *);
 
-/* Proportional set sizes. */
+/* Processor time of the roles while nothing is said, in % of a core. */
+#define IDLE_ROLES	5
+#define IDLE_S		6
+extern const char *const idle_roles[IDLE_ROLES];
+
+struct idle_result {
+	double	pct[IDLE_ROLES], total_pct;
+};
+
+int	measure_idle(struct stage *, struct idle_result *, struct error *);
+
+/* From `reeve start` of a role that was stopped until it is ready. */
+int	measure_start(struct stage *, const char *role, double *ms,
+	    struct error *);
+
+/* Proportional set sizes: of the broker, then ours, of which the last are the
+ * workers. */
+#define MEMORY_ROLES	6
+#define MEMORY_OURS	1
+#define MEMORY_WORKERS	2
+extern const char *const memory_roles[MEMORY_ROLES];
+
 struct memory_result {
-	long	broker_kb, lease_kb, fanout_kb, reader_kb, control_kb,
-		reeved_kb;
+	long	kb[MEMORY_ROLES];
 };
 
 int	measure_memory(const struct stage *, struct memory_result *,

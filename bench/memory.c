@@ -5,6 +5,9 @@
 
 #include "measure.h"
 
+const char *const memory_roles[MEMORY_ROLES] = { "broker", "reeved", "lease",
+	"fanout", "reader", "control" };
+
 /* The "Pss:" of a process: what is shared counts by its share. */
 static int
 pss_of(pid_t pid, long *kb, struct error *e)
@@ -27,23 +30,12 @@ int
 measure_memory(const struct stage *s, struct memory_result *result,
     struct error *e)
 {
-	const struct {
-		const char	*role;
-		long		*kb;
-	}	all[] = {
-		{ "broker", &result->broker_kb },
-		{ "lease", &result->lease_kb },
-		{ "fanout", &result->fanout_kb },
-		{ "reader", &result->reader_kb },
-		{ "control", &result->control_kb },
-		{ "reeved", &result->reeved_kb },
-	};
 	size_t	i;
 	pid_t	pid;
 
-	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++)
-		if (stage_pid(s, all[i].role, &pid, e) == -1 ||
-		    pss_of(pid, all[i].kb, e) == -1)
+	for (i = 0; i < MEMORY_ROLES; i++)
+		if (stage_pid(s, memory_roles[i], &pid, e) == -1 ||
+		    pss_of(pid, &result->kb[i], e) == -1)
 			return -1;
 	return 0;
 }
@@ -51,6 +43,10 @@ measure_memory(const struct stage *s, struct memory_result *result,
 long
 memory_total_kb(const struct memory_result *r)
 {
-	return r->lease_kb + r->fanout_kb + r->reader_kb + r->control_kb +
-	    r->reeved_kb;
+	long	total = 0;
+	size_t	i;
+
+	for (i = MEMORY_OURS; i < MEMORY_ROLES; i++)
+		total += r->kb[i];
+	return total;
 }

@@ -290,6 +290,12 @@ await_ready(struct stage *s, int64_t until_ms, struct error *e)
 }
 
 int
+stage_await_ready(struct stage *s, struct error *e)
+{
+	return await_ready(s, clock_ms() + READY_MS, e);
+}
+
+int
 stage_open(struct stage *s, const char *dir, struct error *e)
 {
 	int64_t	until_ms = clock_ms() + READY_MS;
@@ -338,7 +344,7 @@ stage_reshard(struct stage *s, unsigned shards, struct error *e)
 	if (stage_role(s, "reshard", n, e) == -1)
 		return -1;
 	s->shards = shards;
-	return await_ready(s, clock_ms() + READY_MS, e);
+	return stage_await_ready(s, e);
 }
 
 int

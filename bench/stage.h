@@ -42,6 +42,8 @@ int	stage_role(struct stage *, const char *verb, const char *role,
 /* The service of a role's shard: "fanout", or with more than one "fanout-0". */
 void	stage_service(const struct stage *, const char *role, unsigned shard,
 	    char *buf, size_t size);
+/* Until the leases of all shards say ready. */
+int	stage_await_ready(struct stage *, struct error *);
 /* `reeve reshard`; returns when all of the new shards are ready. */
 int	stage_reshard(struct stage *, unsigned shards, struct error *);
 /* The pid of a service, or of "reeved". */

@@ -39,35 +39,32 @@ all_fanouts(struct stage *s, const char *verb, struct error *e)
 	return 0;
 }
 
-/* Said while nobody copies; what is measured begins with fan-out. */
+/* Said while nobody copies; what is measured begins with the first copy. */
 static int
-space_run(struct stage *s, const struct crowd *c, unsigned members,
-    unsigned messages, double *per_s, struct cost *cost, struct error *e)
+space_run(struct stage *s, const struct crowd *c, const struct load *l,
+    double *per_s, struct cost *cost, struct error *e)
 {
-	uint64_t	copies = (uint64_t)members * messages;
 	char		prefix[SUBJECT_MAX], dlv[STREAM_MAX];
 	struct gauge	g;
 
 	name_stream(dlv, sizeof(dlv), s->config.space, STREAM_DLV);
 	snprintf(prefix, sizeof(prefix), "cotal.%s.chat", s->config.space);
 	if (all_fanouts(s, "stop", e) == -1 ||
-	    gauge_init(&g, s->bus, dlv, e) == -1 ||
-	    crowd_post(c, s, prefix, members, messages, e) == -1 ||
-	    cost_begin(cost, s, e) == -1 ||
+	    gauge_init(&g, s->bus, dlv, (uint64_t)l->members * l->messages,
+	    e) == -1 ||
+	    crowd_post(c, s, prefix, l, e) == -1 ||
 	    all_fanouts(s, "start", e) == -1 ||
-	    gauge_rate(&g, copies, per_s, e) == -1 ||
-	    cost_end(cost, s, e) == -1)
+	    gauge_begin(&g, e) == -1 ||
+	    cost_begin(cost, s, e) == -1 ||
+	    gauge_rate(&g, per_s, e) == -1 ||
+	    cost_end(cost, s, (double)(g.n - g.first), e) == -1)
 		return -1;
-	cost->broker_us /= (double)copies;
-	cost->fanout_us /= (double)copies;
-	cost->reader_us /= (double)copies;
 	return empty(s, e);
 }
 
 int
-measure_fanout(struct stage *s, const struct crowd *c, unsigned members,
-    unsigned messages, unsigned rounds, struct fanout_result *result,
-    struct error *e)
+measure_fanout(struct stage *s, const struct crowd *c, const struct load *l,
+    unsigned rounds, struct fanout_result *result, struct error *e)
 {
 	double		copies[ROUNDS_MAX], ceiling[ROUNDS_MAX];
 	unsigned	i;
@@ -75,11 +72,21 @@ measure_fanout(struct stage *s, const struct crowd *c, unsigned members,
 	if (empty(s, e) == -1)
 		return -1;
 	for (i = 0; i < rounds; i++)
-		if (ceiling_run(s, c, members, messages, &ceiling[i], e) == -1
-		    || space_run(s, c, members, messages, &copies[i],
-		    &result->cost, e) == -1)
+		if (ceiling_run(s, c, l, &ceiling[i], e) == -1 ||
+		    space_run(s, c, l, &copies[i], &result->cost, e) == -1)
 			return -1;
 	result->copies_per_s = quantile(copies, rounds, 0.5);
 	result->ceiling_per_s = quantile(ceiling, rounds, 0.5);
+	result->ratio = result->copies_per_s / result->ceiling_per_s;
 	return 0;
+}
+
+int
+measure_cost(struct stage *s, const struct crowd *c, const struct load *l,
+    struct fanout_result *result, struct error *e)
+{
+	result->ceiling_per_s = result->ratio = 0;
+	if (empty(s, e) == -1)
+		return -1;
+	return space_run(s, c, l, &result->copies_per_s, &result->cost, e);
 }
