@@ -3,7 +3,7 @@
 /*
  * bench: what a space costs and gives, on this machine (bench/README).
  *
- *	bench [--check] [--rounds N] [--messages N] [--sweep]
+ *	bench [--check] [--rounds N] [--messages N] [PART...]
  */
 #include <sys/stat.h>
 
@@ -33,11 +33,38 @@
 #define SPREAD_CHANNELS	1000
 #define RECORDS		100000
 
+static int	measure_some(struct bench *, struct error *);
+static int	measure_all_members(struct bench *, struct error *);
+static int	measure_spread(struct bench *, struct error *);
+static int	measure_shards(struct bench *, struct error *);
+static int	measure_records(struct bench *, struct error *);
+
+/* Each has a space of its own: what a broker remembers makes it slower. */
+static const struct part {
+	const char	*name;
+	int		(*fn)(struct bench *, struct error *);
+	bool		 asked;		/* only when it is named */
+} parts[] = {
+	{ "some", measure_some, false },
+	{ "all", measure_all_members, false },
+	{ "spread", measure_spread, false },
+	{ "shards", measure_shards, false },
+	{ "records", measure_records, false },
+	{ "sweep", say_sweep, true },
+};
+#define PARTS	(sizeof(parts) / sizeof(parts[0]))
+
 static int
 usage(FILE *f, int code)
 {
+	size_t	i;
+
 	fprintf(f, "usage: bench [--check] [--rounds N] [--messages N] "
-	    "[--sweep]\n");
+	    "[PART...]\nparts:");
+	for (i = 0; i < PARTS; i++)
+		fprintf(f, " %s%s", parts[i].name, parts[i].asked ?
+		    " (only when named)" : "");
+	fprintf(f, "\n");
 	return code;
 }
 
@@ -53,6 +80,30 @@ number(const char *s, unsigned most)
 	return errno != 0 || *end != '\0' || v > most ? 0 : (unsigned)v;
 }
 
+static bool
+is_named(char *const *names, const struct part *p)
+{
+	for (; *names != NULL; names++)
+		if (strcmp(*names, p->name) == 0)
+			return true;
+	return false;
+}
+
+/* Those named, or all that need not be; false: one is not known. */
+static bool
+choose_parts(struct bench *b, char *const *names, int n)
+{
+	size_t	i;
+	int	known = 0;
+
+	for (i = 0; i < PARTS; i++) {
+		b->part[i] = n == 0 ? !parts[i].asked :
+		    is_named(names, &parts[i]);
+		known += b->part[i];
+	}
+	return n == 0 || known == n;
+}
+
 /* -1: go on; else the exit code. */
 static int
 parse_options(int argc, char **argv, struct bench *b)
@@ -61,7 +112,6 @@ parse_options(int argc, char **argv, struct bench *b)
 		{ "check", no_argument, NULL, 'c' },
 		{ "rounds", required_argument, NULL, 'r' },
 		{ "messages", required_argument, NULL, 'm' },
-		{ "sweep", no_argument, NULL, 's' },
 		{ "help", no_argument, NULL, 'h' },
 		{ NULL, 0, NULL, 0 } };
 	int				c;
@@ -77,15 +127,13 @@ parse_options(int argc, char **argv, struct bench *b)
 		case 'm':
 			b->messages = number(optarg, COPIES_MAX);
 			break;
-		case 's':
-			b->sweep = true;
-			break;
 		case 'h':
 			return usage(stdout, EX_OK);
 		default:
 			return usage(stderr, EX_USAGE);
 		}
-	if (optind < argc || b->rounds == 0 || b->messages == 0)
+	if (b->rounds == 0 || b->messages == 0 ||
+	    !choose_parts(b, argv + optind, argc - optind))
 		return usage(stderr, EX_USAGE);
 	return -1;
 }
@@ -106,55 +154,82 @@ begin(struct bench *b, const char *dir, const char *name, struct error *e)
 	return ceiling_make(&b->stage, e);
 }
 
-/* A space of few records, whole and in shards. */
 static int
-measure_few(struct bench *b, struct error *e)
+measure_some(struct bench *b, struct error *e)
 {
-	const struct load	some = { 1, 20, b->messages };
-	const struct load	all = { 1, CROWD_MAX, b->messages };
-	/* As many copies as with all: 80 to an owner. */
-	const struct load	spread = { SPREAD_CHANNELS, 20,
-				    b->messages * 5 };
+	const struct load	l = { 1, 20, b->messages };
 	struct fanout_result	r;
 
-	if (say_latency(b, &some, P50_MOST_20, P99_MOST_20, e) == -1 ||
-	    say_fanout(b, &some, 0, &r, e) == -1 ||
-	    say_paced(b, &some, r.copies_per_s / some.members / 2,
-	    P99_MOST_LOADED, e) == -1 ||
-	    say_latency(b, &all, P50_MOST_100, 0, e) == -1 ||
-	    say_fanout(b, &all, RATIO_LEAST, &r, e) == -1 ||
-	    say_idle(b, e) == -1 ||
-	    say_memory(b, CROWD_MAX, FEW_MOST_KB, e) == -1 ||
-	    say_fanout(b, &spread, SPREAD_LEAST, &r, e) == -1)
+	if (say_latency(b, &l, P50_MOST_20, P99_MOST_20, e) == -1 ||
+	    say_fanout(b, &l, 0, &r, e) == -1)
 		return -1;
-	return say_shards(b, 2, e) == -1 ? -1 : say_shards(b, 4, e);
+	return say_paced(b, &l, r.copies_per_s / l.members / 2,
+	    P99_MOST_LOADED, e);
 }
 
-/* A space of few records, and then many of channels in which nothing is said.
- * Another one: what a broker remembers makes it slower. */
 static int
-measure_many(struct bench *b, struct error *e)
+measure_all_members(struct bench *b, struct error *e)
 {
-	const struct load	all = { 1, CROWD_MAX, b->messages };
+	const struct load	l = { 1, CROWD_MAX, b->messages };
+	struct fanout_result	r;
+
+	if (say_latency(b, &l, P50_MOST_100, 0, e) == -1 ||
+	    say_fanout(b, &l, RATIO_LEAST, &r, e) == -1 ||
+	    say_memory(b, "busy", CROWD_MAX, 0, e) == -1 ||
+	    say_idle(b, e) == -1)
+		return -1;
+	return say_memory(b, "idle", CROWD_MAX, FEW_MOST_KB, e);
+}
+
+/* As many copies as with all, 80 to an owner. */
+static int
+measure_spread(struct bench *b, struct error *e)
+{
+	const struct load	l = { SPREAD_CHANNELS, 20, b->messages * 5 };
+	struct fanout_result	r;
+
+	return say_fanout(b, &l, SPREAD_LEAST, &r, e);
+}
+
+static int
+measure_shards(struct bench *b, struct error *e)
+{
+	const struct load	l = { 1, CROWD_MAX, b->messages };
+
+	if (crowd_join(&b->crowd, &b->stage, &l, e) == -1 ||
+	    say_shards(b, 2, e) == -1)
+		return -1;
+	return say_shards(b, 4, e);
+}
+
+/* Few records, and then many of channels in which nothing is said. */
+static int
+measure_records(struct bench *b, struct error *e)
+{
+	const struct load	l = { 1, CROWD_MAX, b->messages };
 	struct fanout_result	few;
 
-	if (say_fanout(b, &all, RATIO_LEAST, &few, e) == -1 ||
-	    say_records(b, &all, RECORDS, &few, e) == -1 ||
+	if (say_fanout(b, &l, RATIO_LEAST, &few, e) == -1 ||
+	    say_records(b, &l, RECORDS, &few, e) == -1 ||
 	    say_start(b, RECORDS, e) == -1)
 		return -1;
-	return say_memory(b, RECORDS, MANY_MOST_KB, e);
+	return say_memory(b, "idle", RECORDS, MANY_MOST_KB, e);
 }
 
 static int
 measure_all(struct bench *b, struct error *e)
 {
-	if (begin(b, b->dir, "few", e) == -1 || (b->sweep ? say_sweep(b, e) :
-	    measure_few(b, e)) == -1)
-		return -1;
-	if (b->sweep)
-		return 0;
-	stage_close(&b->stage);
-	return begin(b, b->dir, "many", e) == -1 ? -1 : measure_many(b, e);
+	size_t	i;
+
+	for (i = 0; i < PARTS; i++) {
+		if (!b->part[i])
+			continue;
+		stage_close(&b->stage);
+		if (begin(b, b->dir, parts[i].name, e) == -1 ||
+		    parts[i].fn(b, e) == -1)
+			return -1;
+	}
+	return 0;
 }
 
 static int

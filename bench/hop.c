@@ -3,8 +3,9 @@
 /*
  * hop: one of the two halves of the bare pipeline that gives the ceiling.
  * Takes messages from a durable, publishes each to SUBJECT.TOKEN for COPIES of
- * the tokens given, round and round (none given: for the last token of its own
- * subject), and acknowledges it when all of its copies are stored.  It reads nothing of
+ * the tokens given, the next ones for the next message (none given: for the
+ * last token of its own subject), and acknowledges it when all of its copies
+ * are stored.  It reads nothing of
  * what it copies, asks nobody, and is ended by a signal.
  *
  *	hop SERVERS CREDS STREAM DURABLE SUBJECT COPIES [TOKEN...]
@@ -39,7 +40,6 @@ struct hop {
 	const char	*subject;
 	char *const	*tokens;
 	unsigned	 n_tokens, copies;
-	unsigned	 token;		/* the next one */
 	char		 acks[SUBJECT_MAX];	/* <acks>.<source> */
 	struct source	 source[HELD_MAX];
 	unsigned	 free[HELD_MAX], n_free;
@@ -120,17 +120,17 @@ copy_to_all(struct hop *h, unsigned i, struct error *e)
 {
 	struct source	*s = &h->source[i];
 	unsigned	 k, n = h->n_tokens == 0 ? 1 : h->copies;
+	uint64_t	 first = s->seq * n;
 
 	s->open = n;
 	h->open += n;
 	if (h->n_tokens == 0)
 		return copy(h, i, strrchr(natsMsg_GetSubject(s->msg), '.') + 1,
 		    e);
-	for (k = 0; k < n; k++) {
-		if (copy(h, i, h->tokens[h->token], e) == -1)
+	/* The same ones when it is delivered again. */
+	for (k = 0; k < n; k++)
+		if (copy(h, i, h->tokens[(first + k) % h->n_tokens], e) == -1)
 			return -1;
-		h->token = (h->token + 1) % h->n_tokens;
-	}
 	return 0;
 }
 

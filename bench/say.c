@@ -164,8 +164,8 @@ say_start(struct bench *b, unsigned records, struct error *e)
 /* --- what it takes ------------------------------------------------------ */
 
 int
-say_memory(struct bench *b, unsigned records, long each_most_kb,
-    struct error *e)
+say_memory(struct bench *b, const char *when, unsigned records,
+    long each_most_kb, struct error *e)
 {
 	struct memory_result	r;
 	long			total;
@@ -175,15 +175,17 @@ say_memory(struct bench *b, unsigned records, long each_most_kb,
 		return -1;
 	total = memory_total_kb(&r);
 	for (i = 0; i < MEMORY_ROLES; i++) {
-		printf("bench memory role=%s records=%u pss_kb=%ld\n",
-		    memory_roles[i], records, r.kb[i]);
-		if (i >= MEMORY_WORKERS && r.kb[i] > each_most_kb)
-			miss(b, "memory role=%s records=%u pss_kb=%ld "
-			    "most=%ld", memory_roles[i], records, r.kb[i],
-			    each_most_kb);
+		printf("bench memory role=%s when=%s records=%u "
+		    "pss_kb=%ld\n", memory_roles[i], when, records,
+		    r.kb[i]);
+		if (each_most_kb > 0 && i >= MEMORY_WORKERS &&
+		    r.kb[i] > each_most_kb)
+			miss(b, "memory role=%s when=%s records=%u "
+			    "pss_kb=%ld most=%ld", memory_roles[i], when,
+			    records, r.kb[i], each_most_kb);
 	}
-	printf("bench memory role=total records=%u pss_kb=%ld\n", records,
-	    total);
+	printf("bench memory role=total when=%s records=%u pss_kb=%ld\n",
+	    when, records, total);
 	if (records <= CROWD_MAX && total > TOTAL_MOST_KB)
 		miss(b, "memory role=total pss_kb=%ld most=%d", total,
 		    TOTAL_MOST_KB);

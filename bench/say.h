@@ -8,9 +8,11 @@
  * Each of these measures one thing, prints it, and with check compares it
  * with its bound: a line on stderr, and failed.  0, or -1 with *e.
  */
+#define PARTS_MAX	8
+
 struct bench {
 	char		 dir[32];
-	bool		 check, sweep;
+	bool		 check, part[PARTS_MAX];
 	unsigned	 rounds, messages;
 	struct stage	 stage;
 	struct crowd	 crowd;
@@ -26,8 +28,9 @@ int	say_latency(struct bench *, const struct load *, double p50_most,
 	    double p99_most, struct error *);
 int	say_paced(struct bench *, const struct load *, double per_s,
 	    double p99_most, struct error *);
-int	say_memory(struct bench *, unsigned records, long each_most_kb,
-	    struct error *);
+/* when: "busy", just after a load, or "idle"; 0 for no bound. */
+int	say_memory(struct bench *, const char *when, unsigned records,
+	    long each_most_kb, struct error *);
 int	say_idle(struct bench *, struct error *);
 /* The load's ratio with so many records of other channels, beside what it was
  * with few. */

@@ -135,7 +135,7 @@ bus_turn(struct bus *b, struct pollfd *extra, size_t n_extra,
 		timeout_ms = 0;
 	if (poll(p, (nfds_t)(2 + n_extra), (int)timeout_ms) == 0 &&
 	    timeout_ms > 0)
-		bus_msg_flush();
+		bus_msg_rest();
 	for (i = 0; i < n_extra; i++)
 		extra[i].revents = p[2 + i].revents;
 	if (p[1].revents != 0)

@@ -6,6 +6,9 @@
 
 #define BURST		512
 #define BURST_BYTES	(256 * 1024)
+/* Heartbeats come to an idle role: not a wake-up for each. */
+#define REST		64
+#define REST_BYTES	(16 * 1024)
 
 static _Thread_local struct {
 	natsMsg		*v[BURST];
@@ -20,6 +23,13 @@ bus_msg_flush(void)
 	for (i = 0; i < burst.n; i++)
 		natsMsg_Destroy(burst.v[i]);
 	burst.n = burst.bytes = 0;
+}
+
+void
+bus_msg_rest(void)
+{
+	if (burst.n >= REST || burst.bytes >= REST_BYTES)
+		bus_msg_flush();
 }
 
 void

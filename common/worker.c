@@ -14,6 +14,7 @@
 #include "worker.h"
 
 #define TURN_MS		200
+#define IDLE_TURN_MS	500	/* with nothing in hand */
 #define BARRIER_MS	2000
 #define SYNC_MS		30000
 #define SLICE_US	20000	/* of work before the next turn */
@@ -356,7 +357,7 @@ work_open(struct worker *w, struct error *e)
 static int64_t
 turn_ms(const struct worker *w)
 {
-	int64_t	left = gate_valid_until(&w->gate) - clock_ms();
+	int64_t	left = gate_valid_until(&w->gate) - clock_ms(), most;
 
 	if (w->intake == NULL)
 		return TURN_MS;
@@ -366,7 +367,8 @@ turn_ms(const struct worker *w)
 		return 5;
 	if (intake_has_work(w->intake) && !full(w))
 		return 0;
-	return left < TURN_MS ? left : TURN_MS;
+	most = intake_held(w->intake) > 0 ? TURN_MS : IDLE_TURN_MS;
+	return left < most ? left : most;
 }
 
 static int

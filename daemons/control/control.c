@@ -21,6 +21,7 @@
 #include "control.h"
 
 #define TURN_MS		200
+#define IDLE_TURN_MS	500
 #define AGAIN_MS	20		/* a request that waits is run again */
 #define SYNC_MS		30000
 #define READ_MS		2000
@@ -545,7 +546,8 @@ loop(struct responder *rs, struct error *e)
 		    gate_valid_until(&rs->gate) - clock_ms();
 		if (due_request(rs, &left) != NULL)
 			left = 0;
-	} while (role_turn(c->role, left < TURN_MS ? left : TURN_MS));
+	} while (role_turn(c->role, left < IDLE_TURN_MS ? left :
+	    IDLE_TURN_MS));
 	return 0;
 }
 
