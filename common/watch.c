@@ -57,6 +57,7 @@ struct watch {
 	struct error		 failed;	/* code 0: not */
 	char			 name[ID_MAX + 24];	/* w_<id> */
 	char			 created[48];		/* the bucket's */
+	uint64_t		 n_bound;
 	uint64_t		 consumer_seq;
 	uint64_t		 run_seq;	/* no gap from here to */
 	uint64_t		 applied_seq;
@@ -183,6 +184,7 @@ watch_config(const struct watch *w, const char *deliver)
 static void
 forget(struct watch *w)
 {
+	w->n_bound++;
 	give_up(w);
 	if (w->sub != NULL && w->bus != NULL)
 		bus_unsubscribe(w->bus, w->sub);
@@ -413,6 +415,12 @@ watch_synced(const struct watch *w)
 {
 	return w->synced && !w->doubt && w->binding == NULL &&
 	    w->failed.code == 0;
+}
+
+uint64_t
+watch_bound(const struct watch *w)
+{
+	return w->n_bound;
 }
 
 int
@@ -766,38 +774,57 @@ proof_step(struct watch *w, int64_t left_ms, struct error *e)
 	return 0;
 }
 
-int
-watch_barrier(struct bus *b, struct watch *const *v, size_t n,
-    int64_t timeout_ms, struct error *e)
+void
+watch_prove(struct watch_proof *p, struct watch *const *v, size_t n,
+    int64_t timeout_ms)
 {
-	int64_t	start = clock_ms();
-	size_t	i, fresh;
-	int	r;
+	size_t	i;
 
+	*p = (struct watch_proof){ .v = v, .n = n, .start_ms = clock_ms(),
+		.timeout_ms = timeout_ms };
 	for (i = 0; i < n; i++) {
 		v[i]->proof = PROOF_ASK;
 		v[i]->n_odd = 0;
 	}
-	for (;;) {
-		for (fresh = i = 0; i < n; i++) {
-			r = proof_step(v[i], timeout_ms, e);
-			if (r == -1)
-				return -1;
-			fresh += (size_t)r;
-		}
-		if (fresh == n)
-			return 0;
-		if (!bus_alive(b))
-			return error_set(e, EX_TEMPFAIL, "connection lost: %s",
-			    bus_why(b));
-		if (clock_ms() - start > DOUBT_MS ||
-		    clock_ms() - start > timeout_ms) {
-			for (i = 0; i < n; i++)
-				if (v[i]->proof != PROOF_FRESH)
-					v[i]->doubt = true;
-			return error_set(e, EX_TEMPFAIL,
-			    "no proof of freshness in time");
-		}
-		bus_turn(b, NULL, 0, 50);
+}
+
+int
+watch_prove_step(const struct watch_proof *p, struct bus *b,
+    struct error *e)
+{
+	size_t	i, fresh = 0;
+	int64_t	took;
+	int	r;
+
+	for (i = 0; i < p->n; i++) {
+		r = proof_step(p->v[i], p->timeout_ms, e);
+		if (r == -1)
+			return -1;
+		fresh += (size_t)r;
 	}
+	if (fresh == p->n)
+		return 1;
+	if (!bus_alive(b))
+		return error_set(e, EX_TEMPFAIL, "connection lost: %s",
+		    bus_why(b));
+	took = clock_ms() - p->start_ms;
+	if (took <= DOUBT_MS && took <= p->timeout_ms)
+		return 0;
+	for (i = 0; i < p->n; i++)
+		if (p->v[i]->proof != PROOF_FRESH)
+			p->v[i]->doubt = true;
+	return error_set(e, EX_TEMPFAIL, "no proof of freshness in time");
+}
+
+int
+watch_barrier(struct bus *b, struct watch *const *v, size_t n,
+    int64_t timeout_ms, struct error *e)
+{
+	struct watch_proof	p;
+	int			r;
+
+	watch_prove(&p, v, n, timeout_ms);
+	while ((r = watch_prove_step(&p, b, e)) == 0)
+		bus_turn(b, NULL, 0, 50);
+	return r == 1 ? 0 : -1;
 }

@@ -95,4 +95,23 @@ int	watch_wait(struct bus *, struct watch *const *, size_t n,
 int	watch_barrier(struct bus *, struct watch *const *, size_t n,
 	    int64_t timeout_ms, struct error *);
 
+/*
+ * The same in steps, so that the owner works while the questions are on their
+ * way.  Begin, then step between the turns of the bus.  1: each table is fresh
+ * as of the beginning; 0: not yet; -1 as above.  A watch that is bound again
+ * afterwards takes the proof with it: compare watch_bound.
+ */
+struct watch_proof {
+	struct watch *const	*v;
+	size_t			 n;
+	int64_t			 start_ms, timeout_ms;
+};
+
+void	watch_prove(struct watch_proof *, struct watch *const *, size_t n,
+	    int64_t timeout_ms);
+int	watch_prove_step(const struct watch_proof *, struct bus *,
+	    struct error *);
+/* How often its table was begun anew. */
+uint64_t watch_bound(const struct watch *);
+
 #endif

@@ -18,6 +18,8 @@
 #define BARRIER_MS	2000
 #define SYNC_MS		30000
 #define SLICE_US	20000	/* of work before the next turn */
+#define PROOF_LAST_US	100000	/* a proof is used so long at most */
+#define PROOF_TURN_MS	50	/* while nothing can be done without one */
 #define UNSETTLED_MAX	8192	/* stores not answered */
 #define BUFFERED_MAX	(1024 * 1024)	/* libnats keeps what it grew to */
 #define TRIM_MS		1000	/* idle so long: memory goes back */
@@ -133,6 +135,12 @@ check_layout(struct worker *w, struct error *e)
 /* --- opening and closing -------------------------------------------------- */
 
 static void
+forget_proof(struct worker *w)
+{
+	memset(&w->proof, 0, sizeof(w->proof));
+}
+
+static void
 stop_intake(struct worker *w, const char *why)
 {
 	if (w->intake == NULL)
@@ -141,6 +149,7 @@ stop_intake(struct worker *w, const char *why)
 	    log_str(why));
 	intake_stop(w->intake);
 	w->intake = NULL;
+	forget_proof(w);
 }
 
 static void
@@ -226,31 +235,114 @@ tend_tables(struct worker *w, struct error *e)
 
 /* --- working ------------------------------------------------------------------ */
 
-/* Tables and lease as of now, by one round of questions.  1: proven; 0: not
- * now; -1: the session ends. */
-static int
-prove(struct worker *w, struct error *e)
+/*
+ * A message is worked on when tables and lease were proven after it came: one
+ * round of questions, which are on their way while what an earlier round has
+ * proven is worked on.  They go behind what was published, and to wait for
+ * them each time would leave the broker with nothing to do.
+ */
+static uint64_t
+times_bound(const struct worker *w)
 {
-	int64_t	start = clock_us();
+	uint64_t	n = 0;
+	size_t		i;
+
+	for (i = 0; i < w->n_watches; i++)
+		n += watch_bound(w->watches[i]);
+	return n;
+}
+
+static bool
+all_synced(const struct worker *w)
+{
 	size_t	i;
 
 	/* None may be half read, also of those that need no proof. */
 	for (i = 0; i < w->n_watches; i++)
 		if (!watch_synced(w->watches[i]))
-			return 0;
-	if (gate_read(&w->gate, BARRIER_MS, e) == -1)
-		return bus_alive(w->role->bus) ? 0 : -1;
-	if (watch_barrier(w->role->bus, w->watches, w->n_fresh, BARRIER_MS, e)
-	    == -1) {
-		log_warn("tables not proven fresh", "error=%s",
-		    log_str(e->text));
+			return false;
+	return true;
+}
+
+/* A round of questions.  0: sent, or not now; -1: the session ends. */
+static int
+ask_proof(struct worker *w, struct error *e)
+{
+	struct worker_proof	*p = &w->proof;
+
+	/* Those that need no proof must not be half read. */
+	if (!all_synced(w) || gate_read(&w->gate, BARRIER_MS, e) == -1) {
+		w->held_up = true;	/* a short wait, then again */
 		return bus_alive(w->role->bus) ? 0 : -1;
 	}
-	while (!gate_read_settled(&w->gate) && bus_alive(w->role->bus))
-		bus_turn(w->role->bus, NULL, 0, 50);
-	w->barrier_us += (uint64_t)(clock_us() - start);
+	watch_prove(&p->tables, w->watches, w->n_fresh, BARRIER_MS);
+	p->asking = true;
+	p->asked_us = clock_us();
+	p->asked_arrival = intake_arrivals(w->intake);
+	p->asked_bound = times_bound(w);
+	return 0;
+}
+
+/* What has been answered.  0, or -1: the session ends. */
+static int
+hear_proof(struct worker *w, struct error *e)
+{
+	struct worker_proof	*p = &w->proof;
+	int			 r = watch_prove_step(&p->tables,
+				    w->role->bus, e);
+
+	if (r == -1) {
+		log_warn("tables not proven fresh", "error=%s",
+		    log_str(e->text));
+		forget_proof(w);
+		w->held_up = true;
+		return bus_alive(w->role->bus) ? 0 : -1;
+	}
+	if (r == 0 || !gate_read_settled(&w->gate))
+		return bus_alive(w->role->bus) ? 0 : -1;
+	p->asking = false;
+	if (!gate_read_open(&w->gate) || p->asked_bound != times_bound(w)) {
+		forget_proof(w);
+		w->held_up = true;
+		return 0;
+	}
+	p->arrival = p->asked_arrival;
+	p->bound = p->asked_bound;
+	p->heard_us = clock_us();
+	w->barrier_us += (uint64_t)(p->heard_us - p->asked_us);
 	w->batches++;
-	return gate_read_open(&w->gate);
+	return 0;
+}
+
+/* Does what was proven still stand?  A table that is read anew takes it away;
+ * and the lease is to be read again and again. */
+static bool
+proof_stands(const struct worker *w)
+{
+	const struct worker_proof	*p = &w->proof;
+
+	return p->arrival > 0 && all_synced(w) &&
+	    p->bound == times_bound(w) && gate_is_open(&w->gate) &&
+	    clock_us() - p->heard_us < PROOF_LAST_US;
+}
+
+static int
+tend_proof(struct worker *w, struct error *e)
+{
+	struct worker_proof	*p = &w->proof;
+
+	if (p->asking && hear_proof(w, e) == -1)
+		return -1;
+	if (p->arrival > 0 && !proof_stands(w))
+		p->arrival = 0;
+	if (p->asking || w->held_up || !intake_has_work(w->intake) ||
+	    (p->arrival == intake_arrivals(w->intake) &&
+	    clock_us() - p->heard_us < SLICE_US))
+		return 0;
+	if (ask_proof(w, e) == -1)
+		return -1;
+	/* The questions themselves are sent by its first step. */
+	return p->asking ? hear_proof(w, e) : 0;
 }
 
 static bool
@@ -285,40 +377,34 @@ work_one(struct worker *w, struct held *h, struct error *e)
 }
 
 /*
- * One batch: what had arrived before the proof, and no more than a slice of
- * it, so that answers are read and the lease is looked at between.
+ * One batch: what had arrived before a proof, and no more than a slice of it,
+ * so that answers are read and the lease is looked at between.
  */
 static int
 work_batch(struct worker *w, struct error *e)
 {
-	uint64_t	 arrival = intake_arrivals(w->intake);
 	struct held	*h;
 	int64_t		 end;
-	int		 proven;
 
 	w->held_up = false;
-	if (full(w) || !intake_has_work(w->intake))
-		return 0;
-	if ((proven = prove(w, e)) != 1) {
-		w->held_up = true;	/* a short wait, then again */
-		return proven;
-	}
-	if (check_layout(w, e) == -1)
+	if (tend_proof(w, e) == -1 || check_layout(w, e) == -1)
 		return -1;
 	end = clock_us() + SLICE_US;
 	while (!full(w) && clock_us() < end &&
-	    (h = intake_next(w->intake, arrival)) != NULL) {
+	    (h = intake_next(w->intake, w->proof.arrival)) != NULL) {
 		switch (work_one(w, h, e)) {
 		case WORK_ON:
 			w->worked++;
 			break;
 		case WORK_HOLD:
+			w->proof.arrival = 0;	/* by newer tables then */
 			w->held_up = true;
 			return 0;
 		case WORK_FAILED:
 			return -1;
 		}
 	}
+	w->proof.used_up = !full(w) && clock_us() < end;
 	return 0;
 }
 
@@ -366,7 +452,8 @@ turn_ms(const struct worker *w)
 	if (w->held_up)
 		return 5;
 	if (intake_has_work(w->intake) && !full(w))
-		return 0;
+		return w->proof.asking && w->proof.used_up ? PROOF_TURN_MS :
+		    0;
 	most = intake_held(w->intake) > 0 ? TURN_MS : IDLE_TURN_MS;
 	return left < most ? left : most;
 }

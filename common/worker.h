@@ -44,6 +44,18 @@ struct worker_mark {
 /* "reeveat1" and the layout's size: any other page is not believed. */
 #define WORKER_MARK	(0x7265657665617431ULL ^ sizeof(struct worker_mark))
 
+/* That tables and lease are fresh, for what came before it was asked for. */
+struct worker_proof {
+	struct watch_proof	 tables;
+	bool			 asking;
+	uint64_t		 asked_arrival, asked_bound;
+	int64_t			 asked_us;
+	uint64_t		 arrival;	/* proven; 0: nothing is */
+	uint64_t		 bound;		/* as often as then */
+	int64_t			 heard_us;
+	bool			 used_up;	/* no more to do by it */
+};
+
 struct worker {
 	/* set by the role before worker_session */
 	struct role		*role;
@@ -75,6 +87,7 @@ struct worker {
 	bool			 known;		/* all tables, this session */
 	int64_t			 binding_ms;	/* since */
 	bool			 held_up;	/* look again soon */
+	struct worker_proof	 proof;
 	struct worker_mark	*mark;
 	struct losses		 losses;
 	uint64_t		 batches, worked, barrier_us;
