@@ -31,7 +31,8 @@ int	measure_cost(struct stage *, const struct crowd *,
  * one at a time to an idle mesh, and of per_s a second, whatever becomes of
  * the earlier ones. */
 struct latency_result {
-	double	p50_ms, p99_ms;
+	double		p50_ms, p99_ms;
+	struct cost	cost;		/* a copy; of measure_paced alone */
 };
 
 int	measure_latency(struct stage *, const struct crowd *,

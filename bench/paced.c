@@ -125,7 +125,9 @@ measure_paced(struct stage *s, const struct crowd *c, const struct load *l,
 		free(p.sent);
 		return -1;
 	}
-	if ((r = send_all(s, c, l, &p, 1e6 / per_s, e)) == 0)
+	if ((r = cost_begin(&result->cost, s, e)) == 0 &&
+	    (r = send_all(s, c, l, &p, 1e6 / per_s, e)) == 0 &&
+	    (r = cost_end(&result->cost, s, (double)p.n * p.members, e)) == 0)
 		r = collect(&p, result, e);
 	if (r == 0)
 		r = ear_close(s, sub, e);

@@ -19,6 +19,7 @@
 #define SYNC_MS		30000
 #define SLICE_US	20000	/* of work before the next turn */
 #define PROOF_LAST_US	100000	/* a proof is used so long at most */
+#define PROOF_LATE_US	1000	/* an idle broker answers sooner */
 #define PROOF_TURN_MS	50	/* while nothing can be done without one */
 #define UNSETTLED_MAX	8192	/* stores not answered */
 #define BUFFERED_MAX	(1024 * 1024)	/* libnats keeps what it grew to */
@@ -309,7 +310,8 @@ hear_proof(struct worker *w, struct error *e)
 	p->arrival = p->asked_arrival;
 	p->bound = p->asked_bound;
 	p->heard_us = clock_us();
-	w->barrier_us += (uint64_t)(p->heard_us - p->asked_us);
+	p->took_us = p->heard_us - p->asked_us;
+	w->barrier_us += (uint64_t)p->took_us;
 	w->batches++;
 	return 0;
 }
@@ -326,6 +328,19 @@ proof_stands(const struct worker *w)
 	    clock_us() - p->heard_us < PROOF_LAST_US;
 }
 
+/* A broker that answers late has much to do: not so many questions then, each
+ * for more messages. */
+static int64_t
+spare_us(const struct worker_proof *p)
+{
+	int64_t	space = p->took_us * 2;
+
+	if (p->took_us < PROOF_LATE_US)
+		return 0;
+	return p->asked_us + (space < SLICE_US ? space : SLICE_US) -
+	    clock_us();
+}
+
 static int
 tend_proof(struct worker *w, struct error *e)
 {
@@ -337,7 +352,7 @@ tend_proof(struct worker *w, struct error *e)
 		p->arrival = 0;
 	if (p->asking || w->held_up || !intake_has_work(w->intake) ||
 	    (p->arrival == intake_arrivals(w->intake) &&
-	    clock_us() - p->heard_us < SLICE_US))
+	    clock_us() - p->heard_us < SLICE_US) || spare_us(p) > 0)
 		return 0;
 	if (ask_proof(w, e) == -1)
 		return -1;
@@ -451,9 +466,12 @@ turn_ms(const struct worker *w)
 		return 20;
 	if (w->held_up)
 		return 5;
-	if (intake_has_work(w->intake) && !full(w))
-		return w->proof.asking && w->proof.used_up ? PROOF_TURN_MS :
-		    0;
+	if (intake_has_work(w->intake) && !full(w)) {
+		if (!w->proof.used_up)
+			return 0;
+		return w->proof.asking ? PROOF_TURN_MS :
+		    (spare_us(&w->proof) + 999) / 1000;
+	}
 	most = intake_held(w->intake) > 0 ? TURN_MS : IDLE_TURN_MS;
 	return left < most ? left : most;
 }

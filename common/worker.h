@@ -52,7 +52,7 @@ struct worker_proof {
 	int64_t			 asked_us;
 	uint64_t		 arrival;	/* proven; 0: nothing is */
 	uint64_t		 bound;		/* as often as then */
-	int64_t			 heard_us;
+	int64_t			 heard_us, took_us;
 	bool			 used_up;	/* no more to do by it */
 };
 
