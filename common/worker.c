@@ -22,7 +22,7 @@
 #define PROOF_LATE_US	1000	/* an idle broker answers sooner */
 #define PROOF_TURN_MS	50	/* while nothing can be done without one */
 #define UNSETTLED_MAX	8192	/* stores not answered */
-#define BUFFERED_MAX	(1024 * 1024)	/* libnats keeps what it grew to */
+#define BUFFERED_MAX	(256 * 1024)	/* libnats keeps what it grew to */
 #define TRIM_MS		1000	/* idle so long: memory goes back */
 
 /* --- what it died at -------------------------------------------------------- */
