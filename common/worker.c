@@ -234,14 +234,15 @@ tend_tables(struct worker *w, struct error *e)
 	return 0;
 }
 
-/* --- working ------------------------------------------------------------------ */
-
 /*
+ * --- the proof ---
+ *
  * A message is worked on when tables and lease were proven after it came: one
  * round of questions, which are on their way while what an earlier round has
  * proven is worked on.  They go behind what was published, and to wait for
  * them each time would leave the broker with nothing to do.
  */
+
 static uint64_t
 times_bound(const struct worker *w)
 {
@@ -356,9 +357,11 @@ tend_proof(struct worker *w, struct error *e)
 		return 0;
 	if (ask_proof(w, e) == -1)
 		return -1;
-	/* The questions themselves are sent by its first step. */
+	/* Its first step sends the questions to the tables. */
 	return p->asking ? hear_proof(w, e) : 0;
 }
+
+/* --- working ------------------------------------------------------------------ */
 
 static bool
 full(const struct worker *w)
