@@ -133,9 +133,38 @@ end_hop(pid_t pid)
 		;
 }
 
+static int
+spent(const struct stage *s, pid_t first, pid_t second, struct cost *c,
+    struct error *e)
+{
+	if (cost_of(s, "broker", &c->broker_us, e) == -1 ||
+	    cost_of_pid(first, &c->fanout_us, e) == -1)
+		return -1;
+	return cost_of_pid(second, &c->reader_us, e);
+}
+
+static int
+gauge(struct stage *s, struct gauge *g, pid_t first, pid_t second,
+    double *per_s, struct cost *cost, struct error *e)
+{
+	struct cost	was;
+	double		n;
+
+	if (gauge_begin(g, e) == -1 ||
+	    spent(s, first, second, &was, e) == -1 ||
+	    gauge_rate(g, per_s, e) == -1 ||
+	    spent(s, first, second, cost, e) == -1)
+		return -1;
+	n = (double)(g->n - g->first);
+	cost->broker_us = (cost->broker_us - was.broker_us) / n;
+	cost->fanout_us = (cost->fanout_us - was.fanout_us) / n;
+	cost->reader_us = (cost->reader_us - was.reader_us) / n;
+	return 0;
+}
+
 int
 ceiling_run(struct stage *s, const struct crowd *c, const struct load *l,
-    double *per_s, struct error *e)
+    double *per_s, struct cost *cost, struct error *e)
 {
 	struct gauge	g;
 	pid_t		first = 0, second = 0;
@@ -147,8 +176,7 @@ ceiling_run(struct stage *s, const struct crowd *c, const struct load *l,
 	r = -1;
 	if ((second = start_hop(s, c, NULL, DINBOX, "bench.dlv", e)) != 0 &&
 	    (first = start_hop(s, c, l, CHAT, "bench.dinbox", e)) != 0 &&
-	    gauge_begin(&g, e) == 0 &&
-	    (r = gauge_rate(&g, per_s, e)) == 0)
+	    (r = gauge(s, &g, first, second, per_s, cost, e)) == 0)
 		r = empty(s, e);
 	end_hop(first);
 	end_hop(second);

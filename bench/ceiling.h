@@ -2,6 +2,7 @@
 #ifndef REEVE_BENCH_CEILING_H
 #define REEVE_BENCH_CEILING_H
 
+#include "cost.h"
 #include "crowd.h"
 
 /*
@@ -10,8 +11,9 @@
  * limits of the space's, so that the space does not notice.
  */
 int	ceiling_make(struct stage *, struct error *);
-/* Copies a second into the last stream. */
+/* Copies a second into the last stream, and what each costs: the hops are in
+ * the places of fan-out and reader. */
 int	ceiling_run(struct stage *, const struct crowd *, const struct load *,
-	    double *per_s, struct error *);
+	    double *per_s, struct cost *, struct error *);
 
 #endif

@@ -4,22 +4,28 @@
 
 #include "cost.h"
 
+int
+cost_of_pid(pid_t pid, double *us, struct error *e)
+{
+	struct timespec	ts;
+	clockid_t	clock;
+
+	if (clock_getcpuclockid(pid, &clock) != 0 ||
+	    clock_gettime(clock, &ts) == -1)
+		return error_set(e, EX_OSERR, "cannot read the processor time "
+		    "of %d", (int)pid);
+	*us = (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
+	return 0;
+}
+
 static int
 spent_us(const struct stage *s, const char *service, double *us,
     struct error *e)
 {
-	struct timespec	ts;
-	clockid_t	clock;
-	pid_t		pid;
+	pid_t	pid;
 
-	if (stage_pid(s, service, &pid, e) == -1)
-		return -1;
-	if (clock_getcpuclockid(pid, &clock) != 0 ||
-	    clock_gettime(clock, &ts) == -1)
-		return error_set(e, EX_OSERR, "cannot read the processor time "
-		    "of %s", service);
-	*us = (double)ts.tv_sec * 1e6 + (double)ts.tv_nsec / 1e3;
-	return 0;
+	return stage_pid(s, service, &pid, e) == -1 ? -1 :
+	    cost_of_pid(pid, us, e);
 }
 
 int

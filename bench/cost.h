@@ -18,6 +18,8 @@ int	cost_begin(struct cost *, const struct stage *, struct error *);
 int	cost_end(struct cost *, const struct stage *, double n,
 	    struct error *);
 
+/* Processor time of a process until now, in us. */
+int	cost_of_pid(pid_t, double *us, struct error *);
 /* Processor time of a role's processes of all shards until now, in us; also
  * of "broker" and "reeved". */
 int	cost_of(const struct stage *, const char *role, double *us,

@@ -18,6 +18,7 @@
 struct fanout_result {
 	double		copies_per_s, ceiling_per_s, ratio;
 	struct cost	cost;		/* of the last run, a copy */
+	struct cost	ceiling;
 };
 
 int	measure_fanout(struct stage *, const struct crowd *,

@@ -32,11 +32,15 @@ miss(struct bench *b, const char *fmt, ...)
 /* --- copies ------------------------------------------------------------- */
 
 static void
-say_cost(const struct load *l, const struct cost *c)
+say_cost(const struct load *l, const struct fanout_result *r)
 {
+	const struct cost	*c = &r->cost, *bare = &r->ceiling;
+
 	printf("bench cost channels=%u members=%u broker_us=%.1f "
-	    "fanout_us=%.1f reader_us=%.1f\n", l->channels, l->members,
-	    c->broker_us, c->fanout_us, c->reader_us);
+	    "fanout_us=%.1f reader_us=%.1f ceiling_broker_us=%.1f "
+	    "ceiling_hops_us=%.1f\n", l->channels, l->members,
+	    c->broker_us, c->fanout_us, c->reader_us, bare->broker_us,
+	    bare->fanout_us + bare->reader_us);
 }
 
 int
@@ -50,7 +54,7 @@ say_fanout(struct bench *b, const struct load *l, double least,
 	    "copies_per_s=%.0f ceiling_per_s=%.0f ratio=%.2f\n", l->channels,
 	    l->members, CROWD_TEXT, l->messages, r->copies_per_s,
 	    r->ceiling_per_s, r->ratio);
-	say_cost(l, &r->cost);
+	say_cost(l, r);
 	if (r->ratio < least)
 		miss(b, "fanout channels=%u members=%u ratio=%.3f "
 		    "least=%.2f", l->channels, l->members, r->ratio, least);
@@ -94,7 +98,7 @@ say_records(struct bench *b, const struct load *l, unsigned records,
 	    "ceiling_per_s=%.0f ratio=%.2f few_per_s=%.0f few_ratio=%.2f "
 	    "of_few=%.2f\n", records, l->members, r.copies_per_s,
 	    r.ceiling_per_s, r.ratio, few->copies_per_s, few->ratio, of_few);
-	say_cost(l, &r.cost);
+	say_cost(l, &r);
 	if (of_few < OF_FEW_LEAST)
 		miss(b, "records records=%u of_few=%.3f least=%.2f", records,
 		    of_few, OF_FEW_LEAST);

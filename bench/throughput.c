@@ -72,7 +72,8 @@ measure_fanout(struct stage *s, const struct crowd *c, const struct load *l,
 	if (empty(s, e) == -1)
 		return -1;
 	for (i = 0; i < rounds; i++)
-		if (ceiling_run(s, c, l, &ceiling[i], e) == -1 ||
+		if (ceiling_run(s, c, l, &ceiling[i], &result->ceiling, e) ==
+		    -1 ||
 		    space_run(s, c, l, &copies[i], &result->cost, e) == -1)
 			return -1;
 	result->copies_per_s = quantile(copies, rounds, 0.5);
