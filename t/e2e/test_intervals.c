@@ -264,6 +264,7 @@ defer_strangers(unsigned n)
 	unsigned		i;
 
 	snprintf(stranger, sizeof(stranger), "%s", scribe->id);
+	stranger[4] = stranger[4] == 'A' ? 'B' : 'A';	/* never the sender */
 	for (i = 0; i < n; i++) {
 		stranger[5] = letters[i / 10];
 		stranger[6] = letters[i % 10];
