@@ -140,16 +140,17 @@ gone_add(struct gone *g, uint64_t seq)
 	g->last_seq = seq;
 }
 
-/* The first sequence from s to `upto` that is stored, or upto + 1. */
+/* The first sequence from s to `upto` that is stored, of this subject, or
+ * upto + 1. */
 static int
-next_stored(struct intake *in, uint64_t s, uint64_t upto, uint64_t *stored,
-    struct error *e)
+next_stored(struct intake *in, const char *filter, uint64_t s, uint64_t upto,
+    uint64_t *stored, struct error *e)
 {
 	struct js_message	m;
 	int			found;
 
 	found = js_get(in->bus, in->conf.stream, JS_NEXT_BY_SUBJECT, s,
-	    in->conf.filter, &m, e);
+	    filter, &m, e);
 	if (found == -1)
 		return -1;
 	*stored = found == 1 && m.seq <= upto ? m.seq : upto + 1;
@@ -191,7 +192,9 @@ count_missing(struct intake *in, struct error *e)
 			s++;
 			continue;
 		}
-		if (next_stored(in, s, in->frontier_seq, &stored, e) == -1)
+		/* Another shard's is not gone. */
+		if (next_stored(in, ">", s, in->frontier_seq, &stored, e) ==
+		    -1)
 			return -1;
 		for (; s < stored && in->missing.n < left; s++)
 			if (!in_hand(in, s))
@@ -260,7 +263,8 @@ walk_phantoms(struct intake *in, const struct js_consumer *c, uint64_t upto,
 	s = in->walk_seq > c->ack_floor_seq ? in->walk_seq :
 	    c->ack_floor_seq + 1;
 	while (s <= upto && clock_ms() - start < WALK_MS) {
-		if (next_stored(in, s, upto, &stored, e) == -1)
+		if (next_stored(in, in->conf.filter, s, upto, &stored, e) ==
+		    -1)
 			return -1;
 		for (; s < stored; s++)
 			if (!in_hand(in, s))

@@ -479,6 +479,15 @@ turn_ms(const struct worker *w)
 	return left < most ? left : most;
 }
 
+/* Another host works.  What is delivered meanwhile is not what we had in hand,
+ * and what it is done with is no loss. */
+static void
+yield(struct worker *w)
+{
+	w->mark->progress.bound = 0;
+	role_say_ready(w->role);
+}
+
 static int
 loop(struct worker *w, struct error *e)
 {
@@ -498,7 +507,7 @@ loop(struct worker *w, struct error *e)
 			role_set_state(w->role, ROLE_PAUSED,
 			    gate_why(&w->gate));
 			if (gate_elsewhere(&w->gate))
-				role_say_ready(w->role);
+				yield(w);
 		}
 	} while (role_turn(w->role, turn_ms(w)));
 	return 0;
