@@ -11,6 +11,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <netinet/in.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -274,8 +275,8 @@ load(struct space *s)
 	mint_root(s);
 }
 
-static struct space *
-space_new(const char *dir)
+struct space *
+space_new(const struct space *first)
 {
 	struct space	*s = calloc(1, sizeof(*s));
 
@@ -283,46 +284,51 @@ space_new(const char *dir)
 	made[n_made++] = s;
 	log_init("role=test", LOG_LEVEL_WARN);
 	signal(SIGPIPE, SIG_IGN);
-	if (dir == NULL) {
+	if (first == NULL) {
 		snprintf(s->dir, sizeof(s->dir), "/tmp/reeve-t-XXXXXX");
 		ck_assert(mkdtemp(s->dir) != NULL);
 		guard(s->dir);
 	} else
-		snprintf(s->dir, sizeof(s->dir), "%s", dir);
+		snprintf(s->dir, sizeof(s->dir), "%s", first->dir);
 	return s;
+}
+
+void
+space_init(struct space *s, const char *fmt, ...)
+{
+	char	options[1024], out[8192];
+	va_list	ap;
+	int	code;
+
+	va_start(ap, fmt);
+	vsnprintf(options, sizeof(options), fmt, ap);
+	va_end(ap);
+	code = reeve(s, out, sizeof(out), "init --space t %s", options);
+	ck_assert_msg(code == 0, "reeve init: %d: %s", code, out);
+	load(s);
 }
 
 struct space *
 space_make(const char *options)
 {
 	struct space	*s = space_new(NULL);
-	char		 out[8192];
-	int		 code;
 
 	snprintf(s->state, sizeof(s->state), "%s/a", s->dir);
 	s->port = free_port();
-	code = reeve(s, out, sizeof(out), "init --space t --listen "
-	    "127.0.0.1:%d %s", s->port, options);
-	ck_assert_msg(code == 0, "reeve init: %d: %s", code, out);
-	load(s);
+	space_init(s, "--listen 127.0.0.1:%d %s", s->port, options);
 	return s;
 }
 
 struct space *
 space_join(const struct space *first)
 {
-	struct space	*s = space_new(first->dir);
-	char		 out[8192];
+	struct space	*s = space_new(first);
 	static unsigned	 n;
-	int		 code;
 
 	snprintf(s->state, sizeof(s->state), "%s/b%u", s->dir, n++);
 	s->port = first->port;
-	code = reeve(s, out, sizeof(out), "init --space t --server "
-	    "nats://127.0.0.1:%d --import-trust %s/trust/auth.json", s->port,
-	    first->state);
-	ck_assert_msg(code == 0, "reeve init: %d: %s", code, out);
-	load(s);
+	space_init(s, "--server nats://127.0.0.1:%d --import-trust "
+	    "%s/trust/auth.json", s->port, first->state);
 	space_connect_root(s);
 	return s;
 }
@@ -346,7 +352,8 @@ space_start(struct space *s)
 		dup2(fd, 2);
 		close(fd);
 		setsid();
-		if (chdir(s->state) == -1)
+		if (chdir(s->state) == -1 || (s->netns != 0 &&
+		    setns(s->netns, CLONE_NEWNET) == -1))
 			_exit(127);
 		supervised_exec(reeved, s->state);
 	}
@@ -376,8 +383,8 @@ space_await_ready(struct space *s)
 	AWAIT(lease_ready(s));
 }
 
-static void
-reap(struct space *s)
+void
+space_reap(struct space *s)
 {
 	int	status;
 
@@ -421,7 +428,7 @@ space_stop(struct space *s)
 		supervised_end(s->reeved);
 	else
 		stop_in_order(s);
-	reap(s);
+	space_reap(s);
 }
 
 void
@@ -441,7 +448,7 @@ void
 space_kill(struct space *s)
 {
 	kill(s->reeved, SIGKILL);
-	reap(s);
+	space_reap(s);
 }
 
 void
@@ -458,7 +465,7 @@ space_crash(struct space *s)
 	for (i = 0; i < 4; i++)
 		if (pids[i] != 0)
 			kill(pids[i], SIGKILL);
-	reap(s);
+	space_reap(s);
 }
 
 static void

@@ -34,6 +34,7 @@ struct space {
 	struct bus	*root;		/* a user that may do everything */
 	pid_t		reeved;		/* or who else supervises (see
 					 * supervised.h); 0: not running */
+	int		netns;		/* where it runs; 0: where we do */
 	bool		ending;		/* told so, not yet waited for */
 };
 
@@ -76,6 +77,11 @@ struct space *space_make(const char *options);
 /* Another host of the same space: its own state directory, trust imported,
  * no broker of its own. */
 struct space *space_join(const struct space *first);
+/* In parts: the directory, of its own (NULL) or first's; when state is set,
+ * `reeve init --space t OPTIONS` there. */
+struct space *space_new(const struct space *first);
+void	space_init(struct space *, const char *options, ...)
+	    __attribute__((format(printf, 2, 3)));
 void	space_start(struct space *);		/* reeved; does not wait */
 void	space_await_ready(struct space *);	/* lease ready, ours */
 void	space_stop(struct space *);		/* SIGTERM, waits */
@@ -86,6 +92,7 @@ void	space_freeze(struct space *, bool frozen);
 /* Stop the roles of this host as a crash would: reeved and all its roles
  * SIGKILLed at once. */
 void	space_crash(struct space *);
+void	space_reap(struct space *);	/* killed by other ways: wait */
 void	space_connect_root(struct space *);	/* again, after a restart */
 
 /* --- roles ------------------------------------------------------------------ */
