@@ -3,6 +3,7 @@
 #include <sys/stat.h>
 
 #include <dirent.h>
+#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -239,6 +240,25 @@ service_command(const struct config *c, const char *name, const char *bytes,
 		close(fd);
 	free(path);
 	return r;
+}
+
+void
+services_rescan(const struct config *c)
+{
+	char	*path = config_path(c, "service/.s6-svscan/control");
+	int	 fd = -1;
+
+	if (path != NULL)
+		fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+	if (fd != -1) {
+		/* As `s6-svscanctl -an`: start new ones, end those gone. */
+		if (write(fd, "an", 2) != 2)
+			warnx("%s: s6-svscan was not told of new services: "
+			    "run `s6-svscanctl -an` on %s/service", path,
+			    c->state);
+		close(fd);
+	}
+	free(path);
 }
 
 long

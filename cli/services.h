@@ -39,6 +39,9 @@ bool	service_gave_up(const struct service_status *);
  * supervises it. */
 int	service_command(const struct config *, const char *name,
 	    const char *bytes, struct error *);
+/* Directories were added or taken away: whoever would not see that by itself,
+ * which is s6-svscan, is told.  Nobody there, or another: nothing. */
+void	services_rescan(const struct config *);
 /* The pid that holds reeved.lock; 0: reeved does not run. */
 long	reeved_pid(const struct config *);
 

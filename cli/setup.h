@@ -17,6 +17,7 @@ struct setup {
 	const char	*fanout_from;	/* first, new, a sequence; or NULL */
 	unsigned	 changes;
 	bool		 quiet;
+	bool		 moved;		/* a service came or went */
 	int64_t		 want_shards;	/* --shards; 0: as the space has */
 	/* what setup_space found out */
 	unsigned	 shards;

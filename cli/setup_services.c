@@ -84,8 +84,10 @@ write_service(struct setup *s, const char *name, const char *exec,
 		if (r == 0 && (dir_make_parent(to, 0700, e) == -1 ||
 		    rename(from, to) == -1))
 			r = error_errno(e, EX_CANTCREAT, "%s", to);
-		if (r == 0)
+		if (r == 0) {
+			s->moved = true;
 			setup_say(s, "made the service %s", name);
+		}
 	}
 	free(from);
 	free(to);
@@ -272,8 +274,10 @@ remove_service(struct setup *s, const char *name, struct error *e)
 	else if (dir_make_parent(to, 0700, e) == 0 &&
 	    (r = rename(from, to)) == -1)
 		error_errno(e, EX_CANTCREAT, "%s", from);
-	if (r == 0)
+	if (r == 0) {
+		s->moved = true;
 		setup_say(s, "removed the service %s", name);
+	}
 	free(to);
 	free(from);
 	return r;
@@ -348,5 +352,7 @@ setup_services(struct setup *s, struct error *e)
 			if (role_service(s, setup_roles[i], shard, e) == -1)
 				return -1;
 	remove_making(s);
+	if (s->moved)
+		services_rescan(s->config);
 	return 0;
 }
