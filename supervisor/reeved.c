@@ -198,9 +198,12 @@ become_supervisor(struct reeved *d)
 		die(EX_OSERR, "cannot read a limit", "RLIMIT_NOFILE");
 	limit = d->roster.nofile;
 	limit.rlim_cur = limit.rlim_max;
-	if (setrlimit(RLIMIT_NOFILE, &limit) == -1)
+	if (setrlimit(RLIMIT_NOFILE, &limit) == -1) {
 		log_warn("cannot raise RLIMIT_NOFILE", "error=%s",
 		    log_str(strerror(errno)));
+		limit = d->roster.nofile;
+	}
+	d->roster.fds_max = limit.rlim_cur;
 	d->roster.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (d->roster.null_fd == -1)
 		die(EX_OSERR, "cannot open", "/dev/null");

@@ -27,6 +27,12 @@
 #define UNFINISHED_MS	5000	/* to look again at one without run */
 #define REPUBLISH_MS	1000	/* to write again what could not be written */
 
+/* Descriptors: of a process, see struct service; of the pipe to a log; and
+ * what is open for a moment, or ours. */
+#define PROCESS_FDS	5
+#define PIPE_FDS	2
+#define SPARE_FDS	32
+
 static void	record(struct service *);
 static void	publish(struct service *);
 
@@ -61,6 +67,8 @@ roster_init(struct roster *r)
 	r->epoll_fd = r->null_fd = r->dir_fd = -1;
 	r->scan_due_ms = r->publish_due_ms = NEVER;
 	r->scan_retry_ms = RETRY_MIN_MS;
+	r->fds_max = RLIM_INFINITY;
+	r->fds_due = SPARE_FDS;
 }
 
 /* Should it fail, publish will say so. */
@@ -108,6 +116,13 @@ close_log_pipe(struct service *sv)
 	}
 }
 
+/* How many it may come to have open, its log's with them. */
+static rlim_t
+descriptors(const struct service *sv)
+{
+	return sv->log == NULL ? PROCESS_FDS : 2 * PROCESS_FDS + PIPE_FDS;
+}
+
 static void
 let_go(struct service *sv)
 {
@@ -139,6 +154,7 @@ forget(struct service *sv)
 
 	log_info("forgotten", "service=%s", log_str(sv->name));
 	TAILQ_REMOVE(&r->services, sv, entry);
+	r->fds_due -= descriptors(sv);
 	needs_departed(sv);
 	free_service(sv);
 }
@@ -238,11 +254,23 @@ insert(struct roster *r, struct service *sv)
 	TAILQ_INSERT_TAIL(&r->services, sv, entry);
 }
 
+/* One too many would leave those that are there without what they need to
+ * be started again. */
+static bool
+has_room(const struct roster *r, const struct service *sv)
+{
+	if (r->fds_due + descriptors(sv) <= r->fds_max)
+		return true;
+	errno = EMFILE;
+	return false;
+}
+
 /* What it needs is read now, for the order of a stop before its start. */
 static void
 enroll(struct roster *r, struct service *sv)
 {
 	insert(r, sv);
+	r->fds_due += descriptors(sv);
 	needs_arrived(sv);
 	(void)needs_load(sv);
 }
@@ -278,7 +306,7 @@ take_up(struct roster *r, const char *name)
 		return;
 	}
 	sv = open_service(r, r->dir_fd, name, name);
-	if (sv != NULL && open_log(sv) == 0) {
+	if (sv != NULL && open_log(sv) == 0 && has_room(r, sv)) {
 		sv->seen = true;
 		enroll(r, sv);
 		return;

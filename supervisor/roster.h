@@ -17,6 +17,8 @@ struct roster {
 	int		 null_fd;	/* /dev/null */
 	int		 dir_fd;	/* <state>/service */
 	struct rlimit	 nofile;	/* as children are to have it */
+	rlim_t		 fds_max;	/* how many we may have open */
+	rlim_t		 fds_due;	/* how many the services may need */
 	char		 boot_id[BOOT_ID_SIZE];
 	int64_t		 scan_due_ms;	/* monotonic, or NEVER */
 	int64_t		 scan_retry_ms;	/* pause after a failure */

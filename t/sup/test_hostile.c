@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/mount.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <check.h>
@@ -23,6 +24,7 @@
 #define CHURNS	3000
 #define MANY	1000
 #define CHAIN	300
+#define CROWD	100
 #ifdef __SANITIZE_ADDRESS__
 #define GROWN_KB 65536			/* it keeps what was freed */
 #else
@@ -385,6 +387,47 @@ START_TEST(a_thousand_services)
 }
 END_TEST
 
+static unsigned
+running(unsigned n, unsigned *one)
+{
+	unsigned	i, up = 0;
+
+	for (i = 0; i < n; i++)
+		if (runs(nth(i))) {
+			*one = i;
+			up++;
+		}
+	return up;
+}
+
+/* Those with room run, are controlled and started again, however many more
+ * there are; and one of these comes when one of those has gone. */
+START_TEST(too_many_for_the_descriptors)
+{
+	struct rlimit	limit = { .rlim_cur = 128, .rlim_max = 128 };
+	unsigned	one = 0, up, other;
+	char		name[16], path[64];
+	pid_t		reeved;
+
+	stage_many(CROWD);
+	ck_assert_int_eq(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	reeved = stage_reeved();
+	AWAIT(stage_logged("all ready"));
+	up = running(CROWD, &one);
+	ck_assert_uint_gt(up, 10);
+	ck_assert_uint_lt(up, CROWD / 2);
+	ck_assert(!stage_logged("cannot be controlled"));
+	snprintf(name, sizeof(name), "%s", nth(one));
+	stage_control(name, "k");
+	AWAIT(stage_number(name, "starts") == 2 && runs(name));
+	snprintf(path, sizeof(path), "state/service/%s", name);
+	stage_move(path, "gone");
+	AWAIT(running(CROWD, &other) == up);
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
 /* Each when the one after it, by name, is ready. */
 START_TEST(a_long_chain_of_needs)
 {
@@ -421,6 +464,7 @@ hostile_case(void)
 	tcase_add_test(tc, a_run_that_vanishes);
 	tcase_add_test(tc, fork_fails);
 	tcase_add_test(tc, a_thousand_services);
+	tcase_add_test(tc, too_many_for_the_descriptors);
 	tcase_add_test(tc, a_long_chain_of_needs);
 	return tc;
 }
