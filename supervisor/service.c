@@ -17,7 +17,7 @@ static action	none, start, leave_run, leave_finish, ready, overdue, restart;
 static action	gone_idle, gone_run, stop_idle, stop_run;
 static action	hurry_idle, hurry_run, up_idle, up_run, down_idle, down_run;
 static action	once_idle, once_run, once_finish, exit_idle, exit_run, term, kill_all;
-static action	pause_run, cont_run, send;
+static action	pause_idle, pause_run, cont_idle, cont_run, send;
 static action	end_orphan, overdue_orphan, leave_orphan;
 
 /*
@@ -67,11 +67,11 @@ static action *const table[EV_MAX][STATE_MAX] = {
 	[EV_CTL_KILL]	= { none,	none,		kill_all,
 				kill_all,	kill_all,	none,
 				kill_all },
-	[EV_CTL_PAUSE]	= { none,	none,		pause_run,
-				pause_run,	none,		none,
+	[EV_CTL_PAUSE]	= { pause_idle,	pause_idle,	pause_run,
+				pause_run,	pause_idle,	pause_idle,
 				none },
-	[EV_CTL_CONT]	= { none,	none,		cont_run,
-				cont_run,	none,		none,
+	[EV_CTL_CONT]	= { cont_idle,	cont_idle,	cont_run,
+				cont_run,	cont_idle,	cont_idle,
 				none },
 	[EV_CTL_HUP]	= { none,	none,		send,
 				send,		none,		none,
@@ -638,6 +638,9 @@ term(struct service *sv, enum service_event ev, int64_t now_ms)
 {
 	(void)ev;
 	terminate(sv, now_ms, 0);
+	/* As runsv: one that is not to come again is not left stopped. */
+	if (sv->want != WANT_UP)
+		wake(sv);
 }
 
 static void
@@ -648,26 +651,39 @@ kill_all(struct service *sv, enum service_event ev, int64_t now_ms)
 	sv->ops->signal_group(sv, SIGKILL);
 }
 
+/* As with runsv it shows, though there is nobody to stop. */
 static void
-pause_run(struct service *sv, enum service_event ev, int64_t now_ms)
+pause_idle(struct service *sv, enum service_event ev, int64_t now_ms)
 {
 	(void)ev;
 	(void)now_ms;
-	sv->ops->signal(sv, SIGSTOP);
 	sv->paused = true;
+	sv->ops->publish(sv);
+}
+
+static void
+pause_run(struct service *sv, enum service_event ev, int64_t now_ms)
+{
+	sv->ops->signal(sv, SIGSTOP);
+	pause_idle(sv, ev, now_ms);
+}
+
+static void
+cont_idle(struct service *sv, enum service_event ev, int64_t now_ms)
+{
+	(void)ev;
+	(void)now_ms;
+	if (!sv->paused)
+		return;
+	sv->paused = false;
 	sv->ops->publish(sv);
 }
 
 static void
 cont_run(struct service *sv, enum service_event ev, int64_t now_ms)
 {
-	(void)ev;
-	(void)now_ms;
 	wake(sv);
-	if (sv->paused) {
-		sv->paused = false;
-		sv->ops->publish(sv);
-	}
+	cont_idle(sv, ev, now_ms);
 }
 
 static void

@@ -78,8 +78,9 @@ static const struct {
 		"ready,up: all-KILL", "finish,up: all-KILL", "backoff,up:",
 		"orphan,up: all-KILL" } },
 	[EV_CTL_PAUSE] = { "p", {
-		"down,up:", "wait,up:", "up,up,paused: STOP",
-		"ready,up,paused: STOP", "finish,up:", "backoff,up:",
+		"down,up,paused:", "wait,up,paused:", "up,up,paused: STOP",
+		"ready,up,paused: STOP", "finish,up,paused:",
+		"backoff,up,paused:",
 		"orphan,up:" } },
 	[EV_CTL_CONT] = { "c", {
 		"down,up:", "wait,up:", "up,up: CONT", "ready,up: CONT",
@@ -281,6 +282,19 @@ START_TEST(the_earlier_deadline_stands)
 }
 END_TEST
 
+/* What is not to come again is not left stopped, with TERM pending. */
+START_TEST(term_wakes_what_runs_once)
+{
+	struct service	sv;
+
+	place(&sv, STATE_READY);
+	sv.want = WANT_ONCE;
+	service_event(&sv, EV_CTL_PAUSE, NOW);
+	service_event(&sv, EV_CTL_TERM, NOW);
+	ck_assert_str_eq(told(&sv), "ready,once,paused,term: STOP TERM CONT");
+}
+END_TEST
+
 /* A role reads its own supervise/reeve to tell a stop from a restart. */
 START_TEST(wish_is_written_before_term)
 {
@@ -467,6 +481,7 @@ main(void)
 	tcase_add_test(tc, up_takes_exit_back);
 	tcase_add_test(tc, who_kills_after_term);
 	tcase_add_test(tc, the_earlier_deadline_stands);
+	tcase_add_test(tc, term_wakes_what_runs_once);
 	tcase_add_test(tc, wish_is_written_before_term);
 	tcase_add_test(tc, pause_and_continue);
 	tcase_add_test(tc, a_log_ends_with_its_input);
