@@ -143,25 +143,35 @@ watch_broker(const struct options *o, int broker_fd)
 		    log_str(strerror(errno)));
 }
 
+static void
+cannot_watch(void)
+{
+	log_error("cannot tell when the broker answers", "error=%s",
+	    log_str(strerror(errno)));
+	_exit(EX_OSERR);
+}
+
 /* A grandchild, as the broker collects no children; of our group, so that it
  * goes with us. */
 static void
 leave_watcher(const struct options *o)
 {
-	int	broker_fd = pidfd_open(getpid(), 0);
+	int	broker_fd = pidfd_open(getpid(), 0), status = 0;
 	pid_t	pid;
 
-	if (broker_fd == -1 || (pid = fork()) == -1) {
-		log_error("cannot tell when the broker answers", "error=%s",
-		    log_str(strerror(errno)));
-		exit(EX_OSERR);
-	}
+	if (broker_fd == -1 || (pid = fork()) == -1)
+		cannot_watch();
 	if (pid == 0) {
-		if (fork() == 0)
+		if ((pid = fork()) == -1)
+			cannot_watch();
+		if (pid == 0)
 			watch_broker(o, broker_fd);
 		_exit(0);
 	}
-	waitpid(pid, NULL, 0);
+	waitpid(pid, &status, 0);
+	/* What nobody says is ready would keep all others waiting. */
+	if (status != 0)
+		exit(EX_OSERR);
 	close(broker_fd);
 	close(o->notify_fd);
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -149,6 +150,35 @@ START_TEST(who_watches_goes_with_the_broker)
 }
 END_TEST
 
+/* With room for all but who would say it, the broker does not begin. */
+START_TEST(nobody_to_say_it)
+{
+	struct rlimit	limit = { .rlim_cur = 2, .rlim_max = 2 };
+	uid_t		uid = 50000 + (uid_t)(getpid() % 5000);
+	char		out[64];
+	pid_t		pid;
+	int		status;
+
+	NEED_ROOT;
+	ck_assert_int_eq(stage_run(out, sizeof(out), "cp %s %s && chmod 755 "
+	    "%s && chmod 711 %s", helper(), stage_path("helper"),
+	    stage_path("helper"), stage_path(".")), 0);
+	if ((pid = fork()) == 0) {
+		if (dup2(STDERR_FILENO, 9) == -1 ||
+		    setrlimit(RLIMIT_NPROC, &limit) == -1 ||
+		    setresgid(uid, uid, uid) == -1 ||
+		    setresuid(uid, uid, uid) == -1)
+			_exit(126);
+		execl(stage_path("helper"), "helper", "--at", "127.0.0.1:1",
+		    "--notify-fd", "9", "/bin/true", (char *)NULL);
+		_exit(127);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status));
+	ck_assert_int_eq(WEXITSTATUS(status), 71);
+}
+END_TEST
+
 TCase *
 answers_case(void)
 {
@@ -159,5 +189,6 @@ answers_case(void)
 	tcase_add_test(tc, ready_when_the_broker_answers);
 	tcase_add_test(tc, who_does_not_greet_is_no_broker);
 	tcase_add_test(tc, who_watches_goes_with_the_broker);
+	tcase_add_test(tc, nobody_to_say_it);
 	return tc;
 }
