@@ -28,11 +28,13 @@ int	measure_fanout(struct stage *, const struct crowd *,
 int	measure_cost(struct stage *, const struct crowd *,
 	    const struct load *, struct fanout_result *, struct error *);
 
-/* From the publishing of a message until all members' copies are stored: of
+/* From the publishing of a message until the last member's copy is stored: of
  * one at a time to an idle mesh, and of per_s a second, whatever becomes of
  * the earlier ones. */
 struct latency_result {
 	double		p50_ms, p99_ms;
+	double		call_ms;	/* of measure_latency alone: what an
+					 * idle broker takes for one answer */
 	struct cost	cost;		/* a copy; of measure_paced alone */
 };
 

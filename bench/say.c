@@ -116,8 +116,8 @@ say_latency(struct bench *b, const struct load *l, double p50_most,
 	if (crowd_join(&b->crowd, &b->stage, l, e) == -1 ||
 	    measure_latency(&b->stage, &b->crowd, l, &r, e) == -1)
 		return -1;
-	printf("bench latency members=%u p50_ms=%.2f p99_ms=%.2f\n",
-	    l->members, r.p50_ms, r.p99_ms);
+	printf("bench latency members=%u p50_ms=%.2f p99_ms=%.2f "
+	    "call_ms=%.2f\n", l->members, r.p50_ms, r.p99_ms, r.call_ms);
 	if (p50_most > 0 && r.p50_ms > p50_most)
 		miss(b, "latency members=%u p50_ms=%.2f most=%.2f",
 		    l->members, r.p50_ms, p50_most);

@@ -622,3 +622,14 @@ js_time_ns(const char *s)
 			ns += (*p - '0') * scale;
 	return (int64_t)timegm(&tm) * 1000000000 + ns;
 }
+
+int64_t
+js_stored_ns(const char *reply)
+{
+	int	dots = 0;
+
+	for (; *reply != '\0'; reply++)
+		if (*reply == '.' && ++dots == 7)
+			return strtoll(reply + 1, NULL, 10);
+	return 0;
+}

@@ -107,6 +107,9 @@ int	js_message_delete(struct bus *, const char *stream, uint64_t seq,
 /* A time as the servers write it, "2026-11-21T05:43:54.962412799Z", in ns since
  * the epoch; 0 if it is none. */
 int64_t	js_time_ns(const char *);
+/* When a message was stored that was delivered with this ack subject, of which
+ * that is the fourth number; 0 if it is none. */
+int64_t	js_stored_ns(const char *reply);
 
 /*
  * Store a message and wait for the acknowledgement.  *seq (may be NULL) is

@@ -480,18 +480,6 @@ heartbeat(struct watch *w, natsMsg *m)
 		w->synced = true;
 }
 
-/* The ack subject's fourth number is the store's time in ns. */
-static int64_t
-stored_ns(const char *reply)
-{
-	int	dots = 0;
-
-	for (; *reply != '\0'; reply++)
-		if (*reply == '.' && ++dots == 7)
-			return strtoll(reply + 1, NULL, 10);
-	return 0;
-}
-
 /* In a gap there may have been a foreign message: not known. */
 static void
 advance(struct watch *w, uint64_t seq, int64_t ns)
@@ -518,7 +506,7 @@ on_message(void *arg, natsMsg *m)
 			w->doubt = true;
 		if (!w->doubt) {
 			apply(w, m, d.stream_seq);
-			advance(w, d.stream_seq, stored_ns(reply));
+			advance(w, d.stream_seq, js_stored_ns(reply));
 			if (d.pending == 0)
 				w->synced = true;
 		}

@@ -19,7 +19,9 @@
 #define SYNC_MS		30000
 #define SLICE_US	20000	/* of work before the next turn */
 #define PROOF_LAST_US	100000	/* a proof is used so long at most */
-#define PROOF_LATE_US	1000	/* an idle broker answers sooner */
+#define PROOF_EVERY_US	4000	/* one in so long, in the long run ... */
+#define PROOF_EVERY_MAX_US 20000 /* ... of a broker that answers late */
+#define PROOF_BURST	8	/* and so many at once before */
 #define PROOF_TURN_MS	50	/* while nothing can be done without one */
 #define UNSETTLED_MAX	8192	/* stores not answered */
 #define BUFFERED_MAX	(256 * 1024)	/* libnats keeps what it grew to */
@@ -266,6 +268,16 @@ all_synced(const struct worker *w)
 	return true;
 }
 
+static void
+note_asked(struct worker_proof *p)
+{
+	p->asked_us = clock_us();
+	p->due_us = (p->due_us > p->asked_us ? p->due_us : p->asked_us) +
+	    (p->took_us * 2 > PROOF_EVERY_MAX_US ? PROOF_EVERY_MAX_US :
+	    p->took_us * 2 > PROOF_EVERY_US ? p->took_us * 2 :
+	    PROOF_EVERY_US);
+}
+
 /* A round of questions.  0: sent, or not now; -1: the session ends. */
 static int
 ask_proof(struct worker *w, struct error *e)
@@ -279,7 +291,7 @@ ask_proof(struct worker *w, struct error *e)
 	}
 	watch_prove(&p->tables, w->watches, w->n_fresh, BARRIER_MS);
 	p->asking = true;
-	p->asked_us = clock_us();
+	note_asked(p);
 	p->asked_arrival = intake_arrivals(w->intake);
 	p->asked_bound = times_bound(w);
 	return 0;
@@ -329,17 +341,16 @@ proof_stands(const struct worker *w)
 	    clock_us() - p->heard_us < PROOF_LAST_US;
 }
 
-/* A broker that answers late has much to do: not so many questions then, each
- * for more messages. */
+/*
+ * How long to wait with the next question: a few may follow each other at
+ * once, as a burst of copies needs them, but under load each is to serve for
+ * more messages, and for yet more where the broker answers late.  It pays for
+ * a round as for some ten copies.
+ */
 static int64_t
 spare_us(const struct worker_proof *p)
 {
-	int64_t	space = p->took_us * 2;
-
-	if (p->took_us < PROOF_LATE_US)
-		return 0;
-	return p->asked_us + (space < SLICE_US ? space : SLICE_US) -
-	    clock_us();
+	return p->due_us - PROOF_BURST * PROOF_EVERY_US - clock_us();
 }
 
 static int

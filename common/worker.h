@@ -53,6 +53,7 @@ struct worker_proof {
 	uint64_t		 arrival;	/* proven; 0: nothing is */
 	uint64_t		 bound;		/* as often as then */
 	int64_t			 heard_us, took_us;
+	int64_t			 due_us;	/* see spare_us */
 	bool			 used_up;	/* no more to do by it */
 };
 
