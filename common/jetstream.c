@@ -149,6 +149,14 @@ js_stream_parse(natsMsg *reply, struct js_stream *out, struct error *e)
 	return r;
 }
 
+bool
+js_stream_same(const struct js_stream *a, const struct js_stream *b)
+{
+	return a->messages == b->messages && a->last_seq == b->last_seq &&
+	    strcmp(a->last_time, b->last_time) == 0 &&
+	    strcmp(a->created, b->created) == 0;
+}
+
 /* A page behind the last one has no subjects, but says how many there are. */
 int
 js_stream_count(struct bus *b, const char *stream, const char *filter,

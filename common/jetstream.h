@@ -39,6 +39,8 @@ int	js_stream_info(struct bus *, const char *stream, struct js_stream *,
 	    struct error *);
 /* The same of an answer to a question of one's own. */
 int	js_stream_parse(natsMsg *reply, struct js_stream *, struct error *);
+/* Has nothing been stored, removed or made anew between the two? */
+bool	js_stream_same(const struct js_stream *, const struct js_stream *);
 /* How many different subjects that match filter are stored.  Costs the broker
  * some 1 to 2 us for each of them. */
 int	js_stream_count(struct bus *, const char *stream, const char *filter,
