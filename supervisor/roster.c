@@ -19,6 +19,7 @@
 #include "process.h"
 #include "roster.h"
 #include "scan.h"
+#include "smallfile.h"
 #include "supervise.h"
 #include "tally.h"
 
@@ -192,6 +193,32 @@ read_control(struct watch *w)
 	}
 }
 
+/*
+ * One that could not be put on record would be started a second time by the
+ * successor of a killed reeved.  What else may be wrong with its files than a
+ * full disk is said by publish.
+ */
+static int
+take_record(struct service *sv)
+{
+	const char	*boot_id = sv->roster->boot_id;
+
+	orphan_find(sv, boot_id);
+	return supervise_reserve(sv, boot_id) == -1 &&
+	    smallfile_no_space(errno) ? -1 : 0;
+}
+
+/* NULL, with errno as it is. */
+static struct service *
+give_back(struct service *sv)
+{
+	int	saved = errno;
+
+	free_service(sv);
+	errno = saved;
+	return NULL;
+}
+
 /* One process's struct, with its directory open and locked. */
 static struct service *
 open_service(struct roster *r, int parent_fd, const char *dir,
@@ -199,7 +226,6 @@ open_service(struct roster *r, int parent_fd, const char *dir,
 {
 	struct service	*sv;
 	struct stat	 st;
-	int		 saved;
 
 	if ((sv = calloc(1, sizeof(*sv))) == NULL)
 		return NULL;
@@ -209,18 +235,13 @@ open_service(struct roster *r, int parent_fd, const char *dir,
 	sv->dir_fd = openat(parent_fd, dir,
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (sv->dir_fd == -1 || fstat(sv->dir_fd, &st) == -1 ||
-	    supervise_open(sv) == -1) {
-		saved = errno;
-		free_service(sv);
-		errno = saved;
-		return NULL;
-	}
+	    supervise_open(sv) == -1)
+		return give_back(sv);
 	sv->dev = st.st_dev;
 	sv->ino = st.st_ino;
 	if (faccessat(sv->dir_fd, "down", F_OK, 0) == -1)
 		sv->want = WANT_UP;
-	orphan_find(sv, r->boot_id);
-	return sv;
+	return take_record(sv) == -1 ? give_back(sv) : sv;
 }
 
 /* log/ with a run in it.  -1: it is there, but not usable. */

@@ -64,8 +64,9 @@ smallfile_number(int dir_fd, const char *path)
 	return n;
 }
 
-int
-smallfile_write(int dir_fd, const char *path, const void *data, size_t len)
+/* Renamed over what is there. */
+static int
+write_new(int dir_fd, const char *path, const void *data, size_t len)
 {
 	char	temporary[PATH_SIZE];
 	ssize_t	n;
@@ -85,6 +86,74 @@ smallfile_write(int dir_fd, const char *path, const void *data, size_t len)
 	if ((size_t)n != len)
 		close(fd);
 	unlinkat(dir_fd, temporary, 0);
+	errno = saved;
+	return -1;
+}
+
+static int
+open_spare(int dir_fd, const char *path, char spare[PATH_SIZE], int flags)
+{
+	snprintf(spare, PATH_SIZE, "%s.spare", path);
+	return openat(dir_fd, spare, flags | O_WRONLY | O_CLOEXEC |
+	    O_NOFOLLOW | O_NONBLOCK, 0644);
+}
+
+/* Into what the spare file has of the disk; the file that it takes the place
+ * of is the spare one then. */
+static int
+write_spare(int dir_fd, const char *path, const void *data, size_t len)
+{
+	char	spare[PATH_SIZE];
+	int	fd;
+
+	if ((fd = open_spare(dir_fd, path, spare, 0)) == -1)
+		return -1;
+	if (pwrite(fd, data, len, 0) != (ssize_t)len ||
+	    ftruncate(fd, (off_t)len) == -1)
+		return fail(fd, errno);
+	if (close(fd) == -1)
+		return -1;
+	return renameat2(dir_fd, spare, dir_fd, path, RENAME_EXCHANGE);
+}
+
+bool
+smallfile_no_space(int error)
+{
+	return error == ENOSPC || error == EDQUOT;
+}
+
+int
+smallfile_reserve(int dir_fd, const char *path, size_t size)
+{
+	char		zeros[SMALLFILE_RESERVE_MAX] = { 0 };
+	char		spare[PATH_SIZE];
+	struct stat	st;
+	ssize_t		n;
+	int		fd;
+
+	if ((fd = open_spare(dir_fd, path, spare, O_CREAT)) == -1)
+		return -1;
+	if (fstat(fd, &st) == -1)
+		return fail(fd, errno);
+	n = (ssize_t)size;
+	if (st.st_size < (off_t)size && (n = pwrite(fd, zeros, size, 0)) == -1)
+		return fail(fd, errno);
+	if ((size_t)n != size)
+		return fail(fd, ENOSPC);
+	return close(fd);
+}
+
+int
+smallfile_write(int dir_fd, const char *path, const void *data, size_t len)
+{
+	int	saved;
+
+	if (write_new(dir_fd, path, data, len) == 0)
+		return 0;
+	saved = errno;
+	if (smallfile_no_space(saved) &&
+	    write_spare(dir_fd, path, data, len) == 0)
+		return 0;
 	errno = saved;
 	return -1;
 }

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* The small files of a service directory; paths are relative to dir_fd. */
@@ -18,7 +19,21 @@ ssize_t	smallfile_read(int dir_fd, const char *path, char *buf, size_t size);
  * one, or is above INT32_MAX. */
 int64_t	smallfile_number(int dir_fd, const char *path);
 
-/* Replace the file in one step, by way of <path>.new.  -1 and errno. */
+/*
+ * Replace the file in one step, by way of <path>.new; where the disk is full
+ * and there is a spare file, by way of that.  -1 and errno.
+ */
 int	smallfile_write(int dir_fd, const char *path, const void *, size_t);
+
+/*
+ * Have <path>.spare, with size bytes of the disk, for smallfile_write to take
+ * when there is no more: it and the file, which must be there by then, change
+ * places each time.  -1 and errno.
+ */
+#define SMALLFILE_RESERVE_MAX	2048
+int	smallfile_reserve(int dir_fd, const char *path, size_t size);
+
+/* The errno of a full disk, or of a quota that is used up. */
+bool	smallfile_no_space(int error);
 
 #endif

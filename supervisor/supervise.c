@@ -14,6 +14,8 @@
 #include "smallfile.h"
 #include "supervise.h"
 
+#define RECORD_SIZE	1024	/* of reeve, at most */
+
 #define TAI_EPOCH	4611686018427387914ULL	/* 2^62 + 10 s, as runit's */
 
 #define FNV_BASIS	14695981039346656037ULL
@@ -241,7 +243,7 @@ reason(const struct service *sv, char *buf, size_t size)
 int
 supervise_record(struct service *sv, const char *boot_id)
 {
-	char	buf[1024], why[NAME_MAX + 16];
+	char	buf[RECORD_SIZE], why[NAME_MAX + 16];
 	int	n;
 
 	reason(sv, why, sizeof(why));
@@ -256,16 +258,41 @@ supervise_record(struct service *sv, const char *boot_id)
 	return write_file(sv, REEVE, buf, (size_t)n);
 }
 
-int
-supervise_publish(struct service *sv, const char *boot_id)
+static int
+write_status(struct service *sv)
 {
 	unsigned char	status[STATUS_SIZE];
 
 	supervise_pack_status(sv, status);
-	if (supervise_record(sv, boot_id) == 0 && write_pid(sv) == 0 &&
-	    write_stat(sv) == 0)
-		return write_file(sv, STATUS, status, sizeof(status));
-	return -1;
+	return write_file(sv, STATUS, status, sizeof(status));
+}
+
+/* What can be is written, whatever cannot. */
+int
+supervise_publish(struct service *sv, const char *boot_id)
+{
+	int	error = 0;
+
+	if (supervise_record(sv, boot_id) == -1)
+		error = errno;
+	if (write_pid(sv) == -1)
+		error = errno;
+	if (write_stat(sv) == -1)
+		error = errno;
+	if (write_status(sv) == -1)
+		error = errno;
+	errno = error;
+	return error == 0 ? 0 : -1;
+}
+
+int
+supervise_reserve(struct service *sv, const char *boot_id)
+{
+	if (smallfile_reserve(sv->dir_fd, files[REEVE], RECORD_SIZE) == -1 ||
+	    smallfile_reserve(sv->dir_fd, files[STATUS], STATUS_SIZE) == -1 ||
+	    supervise_record(sv, boot_id) == -1)
+		return -1;
+	return write_status(sv);
 }
 
 int

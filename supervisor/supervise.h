@@ -14,6 +14,7 @@
  *	status		STATUS_SIZE bytes, see supervise_pack_status
  *	stat, pid	the same for people
  *	reeve		key=value lines, see reeve-service(5)
+ *	*.spare		of status and reeve, see smallfile.h
  */
 
 #define STATUS_SIZE	20
@@ -33,6 +34,12 @@ int	supervise_open(struct service *);
 
 /* Open ok, the sign that the rest is in place.  -1 and errno. */
 int	supervise_announce(struct service *);
+
+/*
+ * Write reeve and status, and have room for them to be written again when the
+ * disk is full.  -1 and errno.
+ */
+int	supervise_reserve(struct service *, const char *boot_id);
 
 /* Give lock and ok up. */
 void	supervise_close(struct service *);

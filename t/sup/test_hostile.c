@@ -102,39 +102,134 @@ fill(const char *path)
 	close(fd);
 }
 
-/* Restarted all the same; what others see is put right when it can be. */
-START_TEST(a_disk_that_is_full)
+/* A service that says who it is, and when there is another of it; its
+ * supervise/ is the small disk.  Gives where a filler of that is to be. */
+static const char *
+stage_small(void)
 {
-	bool	from_the_start = _i == 1;
-	char	supervise[PATH_MAX], filler[PATH_MAX];
-	pid_t	reeved, pid;
+	static char	filler[PATH_MAX];
 
-	NEED_ROOT;
-	stage_service("a", "echo $$ >>../../../pids\n" SLEEP);
-	snprintf(supervise, sizeof(supervise), "%s",
-	    stage_path("state/service/a/supervise"));
+	stage_service("a", "for p in $(cat ../../../pids); do\n"
+	    "grep -qs sleep /proc/$p/cmdline && echo $p >>../../../beside\n"
+	    "done\necho $$ >>../../../pids\n" SLEEP);
+	stage_file("pids", "");
+	mount_small(stage_path("state/service/a/supervise"));
 	snprintf(filler, sizeof(filler), "%s",
 	    stage_path("state/service/a/supervise/filler"));
-	mount_small(supervise);
-	if (from_the_start)
-		fill(filler);
+	return filler;
+}
+
+/* The pid in the first line but n. */
+static pid_t
+nth_pid(unsigned n)
+{
+	const char	*p = stage_read("pids");
+
+	for (; n > 0; n--)
+		ck_assert_ptr_nonnull(p = strchr(p, '\n') + 1);
+	return atoi(p);
+}
+
+/* What runit's status says is the process. */
+static pid_t
+status_pid(const char *service)
+{
+	unsigned char	status[20];
+	int		fd;
+
+	fd = open(stage_path("state/service/%s/supervise/status", service),
+	    O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(read(fd, status, sizeof(status)), sizeof(status));
+	close(fd);
+	return (pid_t)(status[12] | (unsigned)status[13] << 8 |
+	    (unsigned)status[14] << 16 | (unsigned)status[15] << 24);
+}
+
+/* Restarted all the same, and on record; what is not is put right when it can
+ * be. */
+START_TEST(a_disk_that_is_full)
+{
+	const char	*filler;
+	pid_t		 reeved, pid;
+	unsigned	 i;
+
+	NEED_ROOT;
+	filler = stage_small();
 	reeved = stage_reeved();
-	AWAIT(stage_lines("pids") == 1);
-	if (!from_the_start) {
-		AWAIT(runs("a"));
-		fill(filler);
+	AWAIT(runs("a") && stage_lines("pids") == 1);
+	fill(filler);
+	for (i = 1; i <= 4; i++) {
+		kill(nth_pid(i - 1), SIGKILL);
+		AWAIT(stage_lines("pids") == i + 1);
+		pid = nth_pid(i);
+		AWAIT(runs("a") && stage_number("a", "pid") == pid &&
+		    status_pid("a") == pid);
 	}
-	pid = atoi(stage_read("pids"));
-	kill(pid, SIGKILL);
-	AWAIT(stage_lines("pids") == 2);
 	ck_assert(stage_logged("cannot write status\" service=\"a\""));
-	ck_assert(!runs("a") || stage_number("a", "pid") == pid);
 	ck_assert_int_eq(unlink(filler), 0);
 	AWAIT(stage_logged("status written\" service=\"a\""));
 	ck_assert(runs("a"));
-	ck_assert_int_eq(stage_number("a", "starts"), 2);
-	ck_assert_int_ne(stage_number("a", "pid"), pid);
+	ck_assert_int_eq(stage_number("a", "starts"), 5);
+	ck_assert_int_eq(atoi(stage_read("state/service/a/supervise/pid")),
+	    nth_pid(4));
 	fill(filler);
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+	ck_assert(stage_is("a", "down"));
+	ck_assert_int_eq(status_pid("a"), 0);
+}
+END_TEST
+
+/* What was started while the disk was full is an orphan as any other, for one
+ * successor after the other. */
+START_TEST(killed_while_the_disk_is_full)
+{
+	const char	*filler;
+	pid_t		 reeved, old;
+	unsigned	 i;
+
+	NEED_ROOT;
+	filler = stage_small();
+	reeved = stage_reeved();
+	AWAIT(runs("a") && stage_lines("pids") == 1);
+	fill(filler);
+	for (i = 1; i <= 4; i += 2) {
+		kill(nth_pid(i - 1), SIGKILL);
+		AWAIT(stage_lines("pids") == i + 1);
+		old = nth_pid(i);
+		AWAIT(stage_number("a", "pid") == old);
+		kill(reeved, SIGKILL);
+		ck_assert_int_eq(stage_wait(reeved), -1);
+		ck_assert(stage_alive(old));
+		reeved = stage_reeved();
+		AWAIT(stage_lines("pids") == i + 2);
+		ck_assert(!stage_alive(old));
+		AWAIT(runs("a") && status_pid("a") == nth_pid(i + 1));
+	}
+	ck_assert_uint_eq(stage_lines("beside"), 0);
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
+/* Who cannot be put on record is not started before he can. */
+START_TEST(a_disk_that_is_full_from_the_start)
+{
+	const char	*filler;
+	pid_t		 reeved;
+
+	NEED_ROOT;
+	filler = stage_small();
+	stage_service("b", SLEEP);
+	fill(filler);
+	reeved = stage_reeved();
+	AWAIT(runs("b"));
+	AWAIT(stage_logged("cannot supervise\" service=\"a\" "
+	    "error=\"No space left on device\""));
+	ck_assert_uint_eq(stage_lines("pids"), 0);
+	ck_assert_int_eq(unlink(filler), 0);
+	AWAIT(runs("a") && stage_lines("pids") == 1);
 	kill(reeved, SIGTERM);
 	ck_assert_int_eq(stage_wait(reeved), 0);
 }
@@ -457,7 +552,9 @@ hostile_case(void)
 
 	tcase_set_timeout(tc, 240);
 	tcase_add_checked_fixture(tc, stage_setup, stage_teardown);
-	tcase_add_loop_test(tc, a_disk_that_is_full, 0, 2);
+	tcase_add_test(tc, a_disk_that_is_full);
+	tcase_add_test(tc, killed_while_the_disk_is_full);
+	tcase_add_test(tc, a_disk_that_is_full_from_the_start);
 	tcase_add_test(tc, fifos_in_place_of_files);
 	tcase_add_test(tc, a_control_nobody_reads);
 	tcase_add_test(tc, directories_come_and_go_by_the_thousand);
