@@ -22,6 +22,7 @@ struct search {
 	bool			 in_directory;	/* only those */
 	int			 sig;		/* for each; 0: none */
 	int			 fd;		/* of the first, -1: none */
+	int			 error;		/* 0, or why one is unknown */
 };
 
 /* A process is not read from: asked whether it is this one that ended. */
@@ -35,24 +36,52 @@ ended(struct watch *w)
 	service_event(w->arg, EV_EXIT, roster_now_ms());
 }
 
-static bool
+static int
 watch_it(struct service *sv, int fd)
 {
+	int	saved;
+
 	if (watch_open(&sv->orphan, sv->roster->epoll_fd, fd, ended, sv) == 0)
-		return true;
+		return 0;
+	saved = errno;
 	log_error("cannot watch an orphan", "service=%s error=%s",
-	    log_str(sv->name), log_str(strerror(errno)));
-	return false;
+	    log_str(sv->name), log_str(strerror(saved)));
+	errno = saved;
+	return -1;
+}
+
+static void
+note_error(struct search *s)
+{
+	if (procfs_scarce(errno))
+		s->error = errno;
 }
 
 static bool
-is_member(const struct service *sv, pid_t pid)
+is_member(struct search *s, pid_t pid)
 {
-	struct procfs_stat	st;
+	const struct service	*sv = s->sv;
+	struct procfs_stat	 st;
 
-	return procfs_stat(pid, &st) && !st.is_zombie &&
-	    st.group == sv->pid && st.session == sv->pid &&
-	    st.start_ticks >= sv->start_ticks;
+	if (!procfs_stat(pid, &st)) {
+		note_error(s);
+		return false;
+	}
+	return !st.is_zombie && st.group == sv->pid &&
+	    st.session == sv->pid && st.start_ticks >= sv->start_ticks;
+}
+
+/* The directory, too, if that matters. */
+static bool
+is_wanted(struct search *s, pid_t pid)
+{
+	if (!is_member(s, pid))
+		return false;
+	if (!s->in_directory ||
+	    procfs_works_in(pid, s->sv->dev, s->sv->ino))
+		return true;
+	note_error(s);
+	return false;
 }
 
 static void
@@ -65,11 +94,13 @@ visit(void *arg, const char *name, const struct stat *unused)
 	(void)unused;
 	/* Seldom one of it: looked at once more with the pidfd, so that what
 	 * is proven is about the process that is signalled. */
-	if (pid <= 1 || !is_member(s->sv, pid) ||
-	    (fd = pidfd_open(pid, 0)) == -1)
+	if (pid <= 1 || !is_member(s, pid))
 		return;
-	if (!is_member(s->sv, pid) || (s->in_directory &&
-	    !procfs_works_in(pid, s->sv->dev, s->sv->ino))) {
+	if ((fd = pidfd_open(pid, 0)) == -1) {
+		note_error(s);
+		return;
+	}
+	if (!is_wanted(s, pid)) {
 		close(fd);
 		return;
 	}
@@ -81,7 +112,7 @@ visit(void *arg, const char *name, const struct stat *unused)
 		close(fd);
 }
 
-/* The pidfd of one of the group, or -1. */
+/* The pidfd of one of the group.  -1 and errno: ESRCH when there is none. */
 static int
 search_group(const struct service *sv, bool in_directory, int sig)
 {
@@ -95,63 +126,92 @@ search_group(const struct service *sv, bool in_directory, int sig)
 	proc_fd = open("/proc", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (proc_fd == -1)
 		return -1;
-	(void)scan_directory(proc_fd, visit, &s);
+	if (scan_directory(proc_fd, visit, &s) == -1)
+		s.error = errno;
 	close(proc_fd);
+	if (s.fd == -1)
+		errno = s.error == 0 ? ESRCH : s.error;
 	return s.fd;
 }
 
-/* The process of ->pid is the recorded one: its pidfd.  -1: it is dead, or,
- * with *stranger, somebody else's. */
+/* Whether the process, which a pidfd is held of, is the recorded one.  0, or
+ * why not: ESRCH when it is dead, EPERM when it is somebody else's. */
 static int
-find_leader(const struct service *sv, bool *stranger)
+check_leader(const struct service *sv)
 {
 	struct procfs_stat	st;
-	int			fd;
 
-	*stranger = false;
+	if (!procfs_stat(sv->pid, &st))
+		return procfs_scarce(errno) ? errno : ESRCH;
+	if (st.start_ticks != sv->start_ticks)
+		return EPERM;
+	if (st.is_zombie)
+		return ESRCH;
+	if (st.session != sv->pid)
+		return EPERM;
+	if (procfs_works_in(sv->pid, sv->dev, sv->ino))
+		return 0;
+	return procfs_scarce(errno) ? errno : EPERM;
+}
+
+/* The pidfd of the recorded process.  -1 and errno: as check_leader. */
+static int
+find_leader(const struct service *sv)
+{
+	int	fd, error;
+
 	/* The pidfd first: what is proven below is then about this process. */
 	if ((fd = pidfd_open(sv->pid, 0)) == -1) {
-		*stranger = errno != ESRCH;
+		if (errno != ESRCH && !procfs_scarce(errno))
+			errno = EPERM;
 		return -1;
 	}
-	if (procfs_stat(sv->pid, &st)) {
-		if (st.start_ticks == sv->start_ticks && st.is_zombie) {
-			close(fd);
-			return -1;
-		}
-		*stranger = st.start_ticks != sv->start_ticks ||
-		    st.session != sv->pid ||
-		    !procfs_works_in(sv->pid, sv->dev, sv->ino);
-		if (!*stranger)
-			return fd;
-	}
+	if ((error = check_leader(sv)) == 0)
+		return fd;
 	close(fd);
+	errno = error;
 	return -1;
 }
 
-void
+/* Of ->pid.  0: the service is in STATE_ORPHAN; else, why not. */
+static int
+find_process(struct service *sv)
+{
+	int	fd;
+
+	if ((fd = find_leader(sv)) == -1 && errno == ESRCH)
+		fd = search_group(sv, true, 0);
+	if (fd == -1 || watch_it(sv, fd) == -1)
+		return errno;
+	sv->state = STATE_ORPHAN;
+	return 0;
+}
+
+int
 orphan_find(struct service *sv, const char *boot_id)
 {
 	struct supervise_record	record;
-	bool			stranger;
-	int			fd;
+	int			error;
 
-	if (supervise_read_record(sv->dir_fd, &record) == -1 ||
-	    strcmp(record.boot_id, boot_id) != 0)
-		return;
+	if (supervise_read_record(sv->dir_fd, &record) == -1)
+		return procfs_scarce(errno) ? -1 : 0;
+	if (strcmp(record.boot_id, boot_id) != 0)
+		return 0;
 	sv->pid = record.pid;
 	sv->start_ticks = record.start_ticks;
-	if ((fd = find_leader(sv, &stranger)) == -1 && !stranger)
-		fd = search_group(sv, true, 0);
-	if (stranger)
-		log_info("recorded process is not ours", "service=%s pid=%d",
-		    log_str(sv->name), (int)record.pid);
-	if (fd != -1 && watch_it(sv, fd)) {
-		sv->state = STATE_ORPHAN;
-		return;
-	}
+	if ((error = find_process(sv)) == 0)
+		return 0;
 	sv->pid = 0;
 	sv->start_ticks = 0;
+	if (error == ESRCH)
+		return 0;
+	if (error == EPERM) {
+		log_info("recorded process is not ours", "service=%s pid=%d",
+		    log_str(sv->name), (int)record.pid);
+		return 0;
+	}
+	errno = error;
+	return -1;
 }
 
 void
@@ -163,23 +223,32 @@ orphan_signal(const struct service *sv, int sig)
 void
 orphan_signal_group(const struct service *sv, int sig)
 {
-	int	fd = search_group(sv, false, sig);
+	int	fd;
 
-	if (fd != -1)
+	/* Of what was not watched the number may be somebody else's now. */
+	if (sv->orphan.fd == -1)
+		return;
+	if ((fd = search_group(sv, false, sig)) != -1)
 		close(fd);
 	orphan_signal(sv, sig);
 }
 
-bool
+enum service_rest
 orphan_remains(struct service *sv)
 {
 	struct procfs_stat	st;
+	/* As it is asked again after a time in which nothing was watched. */
+	bool			unwatched = sv->orphan.fd == -1;
 	int			fd;
 
 	watch_close(&sv->orphan);
 	/* A number that was given out again has no group of ours. */
-	if (procfs_stat(sv->pid, &st) && st.start_ticks != sv->start_ticks)
-		return false;
-	fd = search_group(sv, false, SIGKILL);
-	return fd != -1 && watch_it(sv, fd);
+	if (procfs_stat(sv->pid, &st)) {
+		if (st.start_ticks != sv->start_ticks)
+			return NOTHING_LEFT;
+	} else if (procfs_scarce(errno))
+		return UNKNOWN_LEFT;
+	if ((fd = search_group(sv, unwatched, SIGKILL)) == -1)
+		return errno == ESRCH ? NOTHING_LEFT : UNKNOWN_LEFT;
+	return watch_it(sv, fd) == 0 ? SOME_LEFT : UNKNOWN_LEFT;
 }

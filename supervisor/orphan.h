@@ -23,8 +23,12 @@
  * one, and ->orphan watches the process, whose end is an EV_EXIT.
  */
 
-/* Bring a service that is down into STATE_ORPHAN, if it has one. */
-void	orphan_find(struct service *, const char *boot_id);
+/*
+ * Bring a service that is down into STATE_ORPHAN, if it has one.  -1 and
+ * errno: this cannot be told now, for want of descriptors or memory; nothing
+ * is changed.
+ */
+int	orphan_find(struct service *, const char *boot_id);
 
 /* To the watched process alone; to it and to what is in its group. */
 void	orphan_signal(const struct service *, int sig);
@@ -32,8 +36,9 @@ void	orphan_signal_group(const struct service *, int sig);
 
 /*
  * After the end of the watched one: kill what is left of its group, and watch
- * one of it.  False: nothing is left, and nothing is watched.
+ * one of it.  NOTHING_LEFT and UNKNOWN_LEFT: nothing is watched; the latter
+ * when it cannot be told now, to be asked again.
  */
-bool	orphan_remains(struct service *);
+enum service_rest orphan_remains(struct service *);
 
 #endif

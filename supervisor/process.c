@@ -282,7 +282,7 @@ process_go(struct service *sv)
 void
 process_signal(const struct service *sv, int sig)
 {
-	if (sv->orphan.fd != -1)
+	if (sv->state == STATE_ORPHAN)
 		orphan_signal(sv, sig);
 	else if (sv->pid > 0 && kill(sv->pid, sig) == -1)
 		log_warn("cannot signal", "service=%s pid=%d error=%s",
@@ -292,7 +292,7 @@ process_signal(const struct service *sv, int sig)
 void
 process_signal_group(const struct service *sv, int sig)
 {
-	if (sv->orphan.fd != -1)
+	if (sv->state == STATE_ORPHAN)
 		orphan_signal_group(sv, sig);
 	else if (sv->pid > 0 && kill(-sv->pid, sig) == -1)
 		process_signal(sv, sig);

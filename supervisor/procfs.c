@@ -24,12 +24,21 @@ procfs_stat(pid_t pid, struct procfs_stat *st)
 	 * start is the 22nd. */
 	if ((p = strrchr(buf, ')')) == NULL || sscanf(p + 1, " %c %*s %d %d"
 	    " %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s"
-	    " %llu", &state, &group, &session, &st->start_ticks) != 4)
+	    " %llu", &state, &group, &session, &st->start_ticks) != 4) {
+		errno = EINVAL;
 		return false;
+	}
 	st->is_zombie = state == 'Z' || state == 'X';
 	st->group = group;
 	st->session = session;
 	return true;
+}
+
+bool
+procfs_scarce(int error)
+{
+	return error == EMFILE || error == ENFILE || error == ENOMEM ||
+	    error == ENOBUFS || error == ENOSPC;
 }
 
 unsigned long long
@@ -46,6 +55,7 @@ procfs_works_in(pid_t pid, dev_t dev, ino_t ino)
 	struct stat	st;
 	char		path[40];
 
+	errno = 0;
 	snprintf(path, sizeof(path), "/proc/%d/cwd", (int)pid);
 	return stat(path, &st) == 0 && st.st_dev == dev && st.st_ino == ino;
 }

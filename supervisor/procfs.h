@@ -18,13 +18,18 @@ struct procfs_stat {
 	unsigned long long	start_ticks;
 };
 
-/* False: no such process. */
+/* False: no such process, or, as procfs_scarce(errno) says, no way to know. */
 bool	procfs_stat(pid_t, struct procfs_stat *);
+
+/* The errno of a system that has none left of what is asked for, and may have
+ * again: nothing is known then. */
+bool	procfs_scarce(int error);
 
 /* 0: no such process. */
 unsigned long long procfs_start_ticks(pid_t);
 
-/* Its working directory is the one that dev and ino name. */
+/* Its working directory is the one that dev and ino name.  False with errno
+ * 0: it is another. */
 bool	procfs_works_in(pid_t, dev_t dev, ino_t ino);
 
 /* It has a handler for the signal, or blocks it to wait for it: it is not

@@ -27,6 +27,7 @@
 #define RETRY_MAX_MS	60000
 #define UNFINISHED_MS	5000	/* to look again at one without run */
 #define REPUBLISH_MS	1000	/* to write again what could not be written */
+#define REAP_MAX	64	/* children in a turn */
 
 /* Descriptors: of a process, see struct service; of the pipe to a log; and
  * what is open for a moment, or ours. */
@@ -34,8 +35,15 @@
 #define PIPE_FDS	2
 #define SPARE_FDS	32
 
+/* A directory without run, as it is looked at again. */
+struct unfinished {
+	SLIST_ENTRY(unfinished)	 entry;
+	char			 run[];		/* NAME/run */
+};
+
 static void	record(struct service *);
 static void	publish(struct service *);
+static void	unfinished_clear(struct roster *);
 
 static const struct service_ops real_ops = {
 	.spawn = process_spawn,
@@ -66,7 +74,8 @@ roster_init(struct roster *r)
 	memset(r, 0, sizeof(*r));
 	TAILQ_INIT(&r->services);
 	r->epoll_fd = r->null_fd = r->dir_fd = -1;
-	r->scan_due_ms = r->publish_due_ms = NEVER;
+	SLIST_INIT(&r->unfinished);
+	r->scan_due_ms = r->unfinished_due_ms = r->publish_due_ms = NEVER;
 	r->scan_retry_ms = RETRY_MIN_MS;
 	r->fds_max = RLIM_INFINITY;
 	r->fds_due = SPARE_FDS;
@@ -169,6 +178,7 @@ roster_free(struct roster *r)
 		TAILQ_REMOVE(&r->services, sv, entry);
 		free_service(sv);
 	}
+	unfinished_clear(r);
 	close(r->dir_fd);
 	close(r->null_fd);
 	close(r->epoll_fd);
@@ -194,16 +204,18 @@ read_control(struct watch *w)
 }
 
 /*
- * One that could not be put on record would be started a second time by the
- * successor of a killed reeved.  What else may be wrong with its files than a
- * full disk is said by publish.
+ * -1: whether it has an orphan cannot be told now, or it cannot be put on
+ * record.  It would be started beside itself, by us or by the successor of a
+ * killed reeved.  What else may be wrong with its files than a full disk is
+ * said by publish.
  */
 static int
 take_record(struct service *sv)
 {
 	const char	*boot_id = sv->roster->boot_id;
 
-	orphan_find(sv, boot_id);
+	if (orphan_find(sv, boot_id) == -1)
+		return -1;
 	return supervise_reserve(sv, boot_id) == -1 &&
 	    smallfile_no_space(errno) ? -1 : 0;
 }
@@ -313,6 +325,48 @@ retry_scan(struct roster *r)
 		r->scan_retry_ms = RETRY_MAX_MS;
 }
 
+/* Without memory it is found by looking at all. */
+static void
+unfinished_add(struct roster *r, const char *name)
+{
+	size_t			 size = strlen(name) + sizeof("/run");
+	struct unfinished	*u;
+
+	if ((u = malloc(sizeof(*u) + size)) == NULL) {
+		scan_after(r, UNFINISHED_MS);
+		return;
+	}
+	snprintf(u->run, size, "%s/run", name);
+	SLIST_INSERT_HEAD(&r->unfinished, u, entry);
+	r->unfinished_due_ms = roster_now_ms() + UNFINISHED_MS;
+}
+
+static void
+unfinished_clear(struct roster *r)
+{
+	struct unfinished	*u;
+
+	while ((u = SLIST_FIRST(&r->unfinished)) != NULL) {
+		SLIST_REMOVE_HEAD(&r->unfinished, entry);
+		free(u);
+	}
+	r->unfinished_due_ms = NEVER;
+}
+
+/* At these only: the other directories come and go with a notification. */
+static void
+look_at_unfinished(struct roster *r)
+{
+	const struct unfinished	*u;
+
+	r->unfinished_due_ms = roster_now_ms() + UNFINISHED_MS;
+	SLIST_FOREACH(u, &r->unfinished, entry)
+		if (faccessat(r->dir_fd, u->run, F_OK, 0) == 0) {
+			r->scan_due_ms = roster_now_ms();
+			return;
+		}
+}
+
 static void
 take_up(struct roster *r, const char *name)
 {
@@ -323,7 +377,7 @@ take_up(struct roster *r, const char *name)
 	snprintf(run, sizeof(run), "%s/run", name);
 	if (faccessat(r->dir_fd, run, F_OK, 0) == -1) {
 		log_debug("no service yet", "service=%s", log_str(name));
-		scan_after(r, UNFINISHED_MS);
+		unfinished_add(r, name);
 		return;
 	}
 	sv = open_service(r, r->dir_fd, name, name);
@@ -463,6 +517,7 @@ roster_scan(struct roster *r)
 	if (r->scan_every_ms != 0)
 		r->scan_due_ms = roster_now_ms() + r->scan_every_ms;
 	r->scan_failed = r->aliased = false;
+	unfinished_clear(r);
 	TAILQ_FOREACH(sv, &r->services, entry)
 		sv->seen = false;
 	if (scan_directory(r->dir_fd, found, r) == -1) {
@@ -519,9 +574,10 @@ roster_reap(struct roster *r)
 {
 	struct service	*sv;
 	siginfo_t	 info;
-	int		 wstatus;
+	int		 wstatus, i;
 
-	for (;;) {
+	r->unreaped = false;
+	for (i = 0; i < REAP_MAX; i++) {
 		/* Looked at first: while it is a zombie its pid, and so its
 		 * group, cannot be anyone else's. */
 		memset(&info, 0, sizeof(info));
@@ -539,6 +595,7 @@ roster_reap(struct roster *r)
 		sv->wstatus = wstatus;
 		service_event(sv, EV_EXIT, roster_now_ms());
 	}
+	r->unreaped = true;
 }
 
 static void
@@ -575,7 +632,9 @@ roster_timers(struct roster *r)
 	}
 	if (r->publish_due_ms <= now_ms)
 		republish(r);
-	if (!r->stopping && r->scan_due_ms <= now_ms)
+	if (!r->stopping && r->unfinished_due_ms <= now_ms)
+		look_at_unfinished(r);
+	if (!r->stopping && r->scan_due_ms <= roster_now_ms())
 		roster_scan(r);
 }
 
@@ -607,7 +666,11 @@ roster_deadline_ms(const struct roster *r)
 	const struct service	*sv;
 	int64_t			 first_ms;
 
+	if (r->unreaped)
+		return 0;
 	first_ms = r->stopping ? NEVER : r->scan_due_ms;
+	if (!r->stopping && r->unfinished_due_ms < first_ms)
+		first_ms = r->unfinished_due_ms;
 	if (r->publish_due_ms < first_ms)
 		first_ms = r->publish_due_ms;
 	TAILQ_FOREACH(sv, &r->services, entry) {

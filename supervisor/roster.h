@@ -21,11 +21,14 @@ struct roster {
 	rlim_t		 fds_due;	/* how many the services may need */
 	char		 boot_id[BOOT_ID_SIZE];
 	int64_t		 scan_due_ms;	/* monotonic, or NEVER */
+	SLIST_HEAD(, unfinished) unfinished; /* owned: without run */
+	int64_t		 unfinished_due_ms; /* to look at these again */
 	int64_t		 scan_retry_ms;	/* pause after a failure */
 	bool		 scan_failed;	/* not everything was taken up */
 	bool		 aliased;	/* of one directory two names */
 	int64_t		 scan_every_ms;	/* 0: a notifier says when */
 	int64_t		 publish_due_ms; /* what could not be written */
+	bool		 unreaped;	/* there may be more children */
 	bool		 changed;	/* a service, since roster_release */
 	bool		 stopping;	/* no more scans */
 };
@@ -45,7 +48,8 @@ void	roster_scan(struct roster *);
 /* Forget who was let go by x; the next scan takes them up again. */
 void	roster_recall(struct roster *);
 
-/* Collect children that ended. */
+/* Collect children that ended, or, of a flood, a part: the deadline is now
+ * then. */
 void	roster_reap(struct roster *);
 
 /* Deliver the deadlines that have passed; scan when due. */

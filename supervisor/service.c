@@ -419,8 +419,11 @@ end_orphan(struct service *sv, enum service_event ev, int64_t now_ms)
 static void
 overdue_orphan(struct service *sv, enum service_event ev, int64_t now_ms)
 {
-	(void)ev;
 	sv->deadline_ms = NEVER;
+	if (sv->unsure) {
+		leave_orphan(sv, ev, now_ms);
+		return;
+	}
 	if (!sv->got_term) {
 		tell_orphan(sv, now_ms);
 		return;
@@ -433,7 +436,12 @@ overdue_orphan(struct service *sv, enum service_event ev, int64_t now_ms)
 static void
 leave_orphan(struct service *sv, enum service_event ev, int64_t now_ms)
 {
-	if (sv->ops->orphan_remains(sv))
+	enum service_rest	left = sv->ops->orphan_remains(sv);
+
+	sv->unsure = left == UNKNOWN_LEFT;
+	if (sv->unsure)
+		sv->deadline_ms = now_ms + ORPHAN_AGAIN_MS;
+	if (left != NOTHING_LEFT)
 		return;
 	log_info("orphan has ended", "service=%s pid=%d", log_str(sv->name),
 	    (int)sv->pid);

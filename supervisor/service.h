@@ -71,6 +71,9 @@ enum service_number {
 	NUMBER_DEATH_WINDOW,
 };
 
+/* Of an orphan that ended. */
+enum service_rest { NOTHING_LEFT, SOME_LEFT, UNKNOWN_LEFT };
+
 #define NEVER			INT64_MAX
 #define BACKOFF_MIN_MS		100
 #define BACKOFF_MAX_MS		30000
@@ -78,6 +81,7 @@ enum service_number {
 #define STOP_KILL_MS		10000	/* timeout-kill when reeved insists */
 #define FINISH_KILL_MS		5000
 #define ORPHAN_LOG_MS		1000	/* for a log to see its input's end */
+#define ORPHAN_AGAIN_MS	1000	/* to ask again what it has left */
 #define DEATH_WINDOW_MS		3600000
 #define FINISH_GIVES_UP		125	/* as s6's: its exit code */
 
@@ -98,8 +102,8 @@ struct service_ops {
 	void	(*record)(struct service *);
 	/* Write all that supervise/ tells others. */
 	void	(*publish)(struct service *);
-	/* Kill what an orphan that ended has left.  False: nothing. */
-	bool	(*orphan_remains)(struct service *);
+	/* Kill what an orphan that ended has left. */
+	enum service_rest (*orphan_remains)(struct service *);
 	bool	(*has_finish)(const struct service *);
 	/* What it needs is ready. */
 	bool	(*needs_met)(struct service *);
@@ -133,6 +137,7 @@ struct service {
 	bool			 asked;		/* the last exit was asked for */
 	bool			 paused;
 	bool			 got_term;
+	bool			 unsure;	/* what its orphan has left */
 	bool			 leaving;	/* x: let go of it when down */
 	bool			 gone;		/* its directory is */
 	bool			 final;		/* will not start again */

@@ -316,8 +316,10 @@ supervise_read_record(int dir_fd, struct supervise_record *record)
 			    "%s", line + 8);
 	}
 	if (pid <= 1 || pid > INT_MAX || record->start_ticks == 0 ||
-	    record->boot_id[0] == '\0')
+	    record->boot_id[0] == '\0') {
+		errno = EINVAL;
 		return -1;
+	}
 	record->pid = (pid_t)pid;
 	return 0;
 }

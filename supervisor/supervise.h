@@ -58,7 +58,8 @@ int	supervise_publish(struct service *, const char *boot_id);
 void	supervise_pack_status(const struct service *,
 	    unsigned char status[STATUS_SIZE]);
 
-/* Read what a predecessor wrote.  -1: nothing usable. */
+/* Read what a predecessor wrote.  -1 and errno: EINVAL when it names no
+ * process. */
 int	supervise_read_record(int dir_fd, struct supervise_record *);
 
 /* A descriptor of supervise/control to read commands from.  -1 and errno. */

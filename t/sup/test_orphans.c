@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
@@ -129,6 +130,66 @@ START_TEST(the_rest_of_a_group)
 	ck_assert(!stage_alive(rest));
 	ck_assert(!stage_alive(leader));
 	ck_assert_uint_eq(stage_lines("beside"), 0);
+}
+END_TEST
+
+/* --- without descriptors ------------------------------------------------------- */
+
+/* Leave it so many descriptors more than it has. */
+static void
+leave_descriptors(pid_t pid, unsigned left)
+{
+	struct rlimit	limit;
+	unsigned	fd;
+
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, NULL, &limit), 0);
+	for (fd = 0; left > 0; fd++)
+		left -= faccessat(AT_FDCWD, stage_path("/proc/%d/fd/%u",
+		    (int)pid, fd), F_OK, AT_SYMLINK_NOFOLLOW) == -1;
+	limit.rlim_cur = fd;
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+static void
+give_descriptors(pid_t pid)
+{
+	struct rlimit	limit;
+
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, NULL, &limit), 0);
+	limit.rlim_cur = limit.rlim_max;
+	ck_assert_int_eq(prlimit(pid, RLIMIT_NOFILE, &limit, NULL), 0);
+}
+
+/* Who cannot find out whether there is an orphan does not start another beside
+ * it, then or later: he tries again. */
+START_TEST(no_descriptors_to_look_for_one)
+{
+	pid_t	reeved, old;
+
+	stage_service("a", "old=$(cat pid)\n"
+	    "grep -qs sleep /proc/$old/cmdline && echo >>../../../beside\n"
+	    "echo $$ >pid.new\nmv pid.new pid\n" SLEEP);
+	stage_file("state/service/a/pid", "0\n");
+	reeved = stage_reeved();
+	AWAIT(runs("a") && atoi(stage_read("state/service/a/pid")) != 0);
+	old = pid_of("a");
+	kill_supervisor(reeved);
+	unlink(stage_path("log"));
+	stage_move("state/service/a", "state/aside");
+	reeved = stage_reeved();
+	AWAIT(stage_logged("all ready"));
+	/* for directory and lock, and then for no more, or one file */
+	leave_descriptors(reeved, 2 + (unsigned)_i);
+	stage_move("state/aside", "state/service/a");
+	AWAIT(stage_logged("Too many open files"));
+	give_descriptors(reeved);
+	AWAIT(runs("a") && pid_of("a") != old);
+	AWAIT(atoi(stage_read("state/service/a/pid")) == pid_of("a"));
+	ck_assert_uint_eq(stage_lines("beside"), 0);
+	ck_assert(!stage_alive(old));
+	ck_assert(stage_logged("cannot supervise\" service=\"a\""));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
 }
 END_TEST
 
@@ -313,6 +374,7 @@ orphans_case(void)
 	tcase_add_test(tc, an_orphan_holds_nobody_up);
 	tcase_add_test(tc, who_stops_need_not_wait);
 	tcase_add_loop_test(tc, the_rest_of_a_group, 0, 2);
+	tcase_add_loop_test(tc, no_descriptors_to_look_for_one, 0, 2);
 	tcase_add_loop_test(tc, a_planted_record, 0, 3);
 	tcase_add_test(tc, a_number_given_out_again);
 	tcase_add_test(tc, a_group_of_strangers);

@@ -1,11 +1,14 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/inotify.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <check.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -180,6 +183,86 @@ START_TEST(a_flood_instead_of_a_newline)
 }
 END_TEST
 
+/* Commands that were read between the first and the last of those that were
+ * collected. */
+static unsigned
+commands_between(unsigned *collected)
+{
+	char		 line[512];
+	unsigned	 since = 0, between = 0;
+	FILE		*f;
+
+	*collected = 0;
+	ck_assert_ptr_nonnull(f = fopen(stage_path("log"), "re"));
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (strstr(line, "msg=\"control\"") != NULL)
+			since++;
+		else if (strstr(line, "msg=\"reaped\"") != NULL) {
+			if (*collected != 0)
+				between += since;
+			since = 0;
+			++*collected;
+		}
+	}
+	fclose(f);
+	return between;
+}
+
+/* Nor of those who leave many dead behind. */
+START_TEST(a_flood_of_the_dead)
+{
+	static char	junk[4096];
+	unsigned	collected;
+	pid_t		reeved;
+	int		fd;
+
+	memset(junk, 'z', sizeof(junk));
+	stage_service("a", "echo >began\n"
+	    "while [ ! -e go ]; do sleep .1; done\ni=0\n"
+	    "while [ $i -lt 1000 ]; do (: &); i=$((i + 1)); done\n"
+	    "echo >made\n" SLEEP);
+	stage_service("b", SLEEP);
+	reeved = stage_reeved();
+	AWAIT(stage_lines("state/service/a/began") == 1 && runs("b"));
+	kill(reeved, SIGSTOP);
+	stage_file("state/service/a/go", "");
+	AWAIT(stage_lines("state/service/a/made") == 1);
+	fd = open(stage_path("state/service/b/supervise/control"),
+	    O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(write(fd, junk, sizeof(junk)), sizeof(junk));
+	close(fd);
+	kill(reeved, SIGCONT);
+	AWAIT(commands_between(&collected) >= 64 && collected >= 1000);
+	assert_b_is_restarted();
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
+/* --- directories without run --------------------------------------------------- */
+
+/* What is missing is looked for where it is missing, not by a look at all. */
+START_TEST(a_directory_without_run)
+{
+	struct pollfd	p = { .events = POLLIN };
+
+	stage_service("a", SLEEP);
+	ck_assert_int_eq(mkdir(stage_path("state/service/b"), 0755), 0);
+	stage_reeved();
+	AWAIT(stage_logged("all ready") && stage_logged("no service yet"));
+	ck_assert_int_ne(p.fd = inotify_init1(IN_CLOEXEC), -1);
+	ck_assert_int_ne(inotify_add_watch(p.fd, stage_path("state/service"),
+	    IN_ACCESS), -1);
+	/* somewhat more than its 5 seconds */
+	ck_assert_int_eq(poll(&p, 1, 6000), 0);
+	stage_service("b", SLEEP);
+	AWAIT(runs("b"));
+	ck_assert_int_eq(poll(&p, 1, 0), 1);
+	close(p.fd);
+}
+END_TEST
+
 TCase *
 turns_case(void)
 {
@@ -191,5 +274,7 @@ turns_case(void)
 	tcase_add_loop_test(tc, a_log_nobody_can_read, 0, 2);
 	tcase_add_test(tc, a_flood_of_commands);
 	tcase_add_test(tc, a_flood_instead_of_a_newline);
+	tcase_add_test(tc, a_flood_of_the_dead);
+	tcase_add_test(tc, a_directory_without_run);
 	return tc;
 }

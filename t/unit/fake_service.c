@@ -72,7 +72,7 @@ fake_publish(struct service *sv)
 	fake.published_state = sv->state;
 }
 
-static bool
+static enum service_rest
 fake_orphan_remains(struct service *sv)
 {
 	(void)sv;

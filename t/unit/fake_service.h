@@ -16,7 +16,8 @@
 extern struct fake {
 	char			 trace[512];	/* " run go", " TERM" ... */
 	/* what it is told */
-	bool			 finish_there, spawn_fails, unmet, remains;
+	bool			 finish_there, spawn_fails, unmet;
+	enum service_rest	 remains;
 	int64_t			 kill_file_ms, finish_file_ms, tally_file,
 				    window_file_ms;	/* -1: no file */
 	uint32_t		 random_value;

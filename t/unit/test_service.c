@@ -372,11 +372,11 @@ START_TEST(an_orphan_has_its_time)
 	}
 	service_event(&sv, EV_TIMER, NOW);
 	ck_assert(sv.deadline_ms == NEVER);
-	fake.remains = true;
+	fake.remains = SOME_LEFT;
 	service_event(&sv, EV_EXIT, NOW);
 	ck_assert_str_eq(told(&sv), "orphan,up,term: TERM CONT all-KILL");
 	ck_assert_int_eq(sv.pid, RUN_PID);
-	fake.remains = false;
+	fake.remains = NOTHING_LEFT;
 	service_event(&sv, EV_EXIT, NOW);
 	ck_assert_str_eq(told(&sv), "up,up: TERM CONT all-KILL run go");
 	ck_assert(sv.deadline_ms == NEVER);
@@ -392,6 +392,30 @@ START_TEST(an_orphan_has_its_time)
 	service_event(&sv, EV_START, NOW);
 	service_event(&sv, EV_EXIT, NOW);
 	ck_assert_str_eq(told(&sv), "down,down: TERM CONT");
+}
+END_TEST
+
+/* Nothing is started beside what may be left: it is asked until it is known. */
+START_TEST(an_orphan_of_which_nothing_is_known)
+{
+	struct service	sv;
+
+	place(&sv, STATE_ORPHAN);
+	fake.trace[0] = '\0';
+	service_event(&sv, EV_START, NOW);
+	fake.remains = UNKNOWN_LEFT;
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert(sv.deadline_ms == NOW + ORPHAN_AGAIN_MS);
+	service_event(&sv, EV_TIMER, sv.deadline_ms);
+	ck_assert(sv.deadline_ms == NOW + 2 * ORPHAN_AGAIN_MS);
+	ck_assert_str_eq(told(&sv), "orphan,up,term: TERM CONT");
+	fake.remains = SOME_LEFT;
+	service_event(&sv, EV_TIMER, sv.deadline_ms);
+	ck_assert(sv.deadline_ms == NEVER);
+	ck_assert_int_eq(sv.state, STATE_ORPHAN);
+	fake.remains = NOTHING_LEFT;
+	service_event(&sv, EV_EXIT, NOW);
+	ck_assert_str_eq(told(&sv), "up,up: TERM CONT run go");
 }
 END_TEST
 
@@ -486,6 +510,7 @@ main(void)
 	tcase_add_test(tc, pause_and_continue);
 	tcase_add_test(tc, a_log_ends_with_its_input);
 	tcase_add_test(tc, an_orphan_has_its_time);
+	tcase_add_test(tc, an_orphan_of_which_nothing_is_known);
 	tcase_add_test(tc, an_orphaned_log_reads_to_the_end);
 	tcase_add_test(tc, ready_is_said_or_not_asked);
 	tcase_add_test(tc, stamp_is_runits);
