@@ -367,9 +367,8 @@ close_all(struct reeved *d)
 	watch_close(&d->notifier);
 	tell_close(&d->tell);
 	roster_free(&d->roster);
-	if (ftruncate(d->lock_fd, 0) == -1)
+	if (state_unlock(d->lock_fd) == -1)
 		log_warn("cannot empty the lock file", "error=%s",
 		    log_str(strerror(errno)));
-	close(d->lock_fd);
 	close(d->state_fd);
 }

@@ -6,12 +6,15 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "state.h"
 
 #define LOCK_FILE	"reeved.lock"
+#define PID_SIZE	32
 #define FLOCK_TRIES	50	/* every 10 ms */
 
 int
@@ -56,6 +59,25 @@ take_flock(int fd)
 	return -1;
 }
 
+/*
+ * In place, into what is kept of the disk by state_unlock.  Where there was
+ * none and the disk is full, services matter more than who asks for the pid.
+ */
+static int
+note_pid(int fd)
+{
+	char	line[PID_SIZE];
+	int	len = snprintf(line, sizeof(line), "%ld\n", (long)getpid());
+
+	if (pwrite(fd, line, (size_t)len, 0) == len)
+		return ftruncate(fd, len);
+	if (errno != ENOSPC && errno != EDQUOT)
+		return -1;
+	log_warn("cannot note the process id", "error=%s",
+	    log_str(strerror(errno)));
+	return 0;
+}
+
 static int
 take(int fd, long *holder)
 {
@@ -70,10 +92,7 @@ take(int fd, long *holder)
 		errno = EWOULDBLOCK;
 		return -1;
 	}
-	if (take_flock(fd) == -1 || ftruncate(fd, 0) == -1 ||
-	    dprintf(fd, "%ld\n", (long)getpid()) < 0)
-		return -1;
-	return 0;
+	return take_flock(fd) == -1 ? -1 : note_pid(fd);
 }
 
 int
@@ -89,4 +108,18 @@ state_lock(int dir_fd, long *holder)
 	close(fd);
 	errno = saved;
 	return -1;
+}
+
+int
+state_unlock(int fd)
+{
+	int	saved, error;
+
+	error = ftruncate(fd, 0);
+	saved = errno;
+	/* Not each file system can. */
+	(void)fallocate(fd, FALLOC_FL_KEEP_SIZE, 0, PID_SIZE);
+	close(fd);
+	errno = saved;
+	return error;
 }

@@ -23,4 +23,8 @@ int	state_path(const char *given, char *buf, size_t size);
  */
 int	state_lock(int dir_fd, long *holder);
 
+/* Empty the file, keeping its room for the next pid should the disk be full
+ * then, and close it.  -1 and errno: it could not be emptied. */
+int	state_unlock(int fd);
+
 #endif

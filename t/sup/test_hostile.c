@@ -78,14 +78,14 @@ rss_kb(pid_t pid)
 
 /* A disk of a few pages in a mount namespace of this test's own. */
 static void
-mount_small(const char *path)
+mount_small(const char *path, const char *options)
 {
 	ck_assert(mkdir(path, 0700) == 0 || errno == EEXIST);
 	ck_assert_int_eq(unshare(CLONE_NEWNS), 0);
 	ck_assert_int_eq(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL),
 	    0);
 	ck_assert_int_eq(mount("small", path, "tmpfs", 0,
-	    "size=32k,mode=700"), 0);
+	    options), 0);
 }
 
 static void
@@ -113,7 +113,8 @@ stage_small(void)
 	    "grep -qs sleep /proc/$p/cmdline && echo $p >>../../../beside\n"
 	    "done\necho $$ >>../../../pids\n" SLEEP);
 	stage_file("pids", "");
-	mount_small(stage_path("state/service/a/supervise"));
+	mount_small(stage_path("state/service/a/supervise"),
+	    "size=32k,mode=700");
 	snprintf(filler, sizeof(filler), "%s",
 	    stage_path("state/service/a/supervise/filler"));
 	return filler;
@@ -230,6 +231,36 @@ START_TEST(a_disk_that_is_full_from_the_start)
 	ck_assert_uint_eq(stage_lines("pids"), 0);
 	ck_assert_int_eq(unlink(filler), 0);
 	AWAIT(runs("a") && stage_lines("pids") == 1);
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
+/* Nor is a supervisor kept from beginning; who runs is known there, too. */
+START_TEST(begun_on_a_full_disk)
+{
+	pid_t	reeved;
+
+	NEED_ROOT;
+	mount_small(stage_path("state"), "size=64k,mode=700");
+	stage_service("a", SLEEP);
+	reeved = stage_reeved();
+	AWAIT(runs("a"));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+	ck_assert_str_eq(stage_read("state/reeved.lock"), "");
+	fill(stage_path("state/filler"));
+	reeved = stage_reeved();
+	AWAIT(runs("a"));
+	ck_assert_int_eq(atoi(stage_read("state/reeved.lock")), reeved);
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+	/* without what was kept for the pid */
+	ck_assert_int_eq(unlink(stage_path("state/reeved.lock")), 0);
+	fill(stage_path("state/filler2"));
+	reeved = stage_reeved();
+	AWAIT(runs("a"));
+	ck_assert(stage_logged("cannot note the process id"));
 	kill(reeved, SIGTERM);
 	ck_assert_int_eq(stage_wait(reeved), 0);
 }
@@ -555,6 +586,7 @@ hostile_case(void)
 	tcase_add_test(tc, a_disk_that_is_full);
 	tcase_add_test(tc, killed_while_the_disk_is_full);
 	tcase_add_test(tc, a_disk_that_is_full_from_the_start);
+	tcase_add_test(tc, begun_on_a_full_disk);
 	tcase_add_test(tc, fifos_in_place_of_files);
 	tcase_add_test(tc, a_control_nobody_reads);
 	tcase_add_test(tc, directories_come_and_go_by_the_thousand);
