@@ -58,6 +58,7 @@ static void	become_supervisor(struct reeved *);
 static void	open_loop(struct reeved *);
 static void	run_loop(struct reeved *);
 static void	close_all(struct reeved *);
+static void	open_notifier(struct reeved *);
 
 int
 main(int argc, char *argv[])
@@ -223,6 +224,25 @@ stop(struct reeved *d, int sig)
 	d->stopping = true;
 }
 
+/* The directory may be another one now. */
+static void
+reopen_services(struct reeved *d)
+{
+	int	fd;
+
+	fd = openat(d->state_fd, "service",
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	if (fd == -1) {
+		log_error("no service directory in it", "path=service "
+		    "error=%s", log_str(strerror(errno)));
+		return;
+	}
+	close(d->roster.dir_fd);
+	d->roster.dir_fd = fd;
+	watch_close(&d->notifier);
+	open_notifier(d);
+}
+
 static void
 take_signal(struct reeved *d, int sig)
 {
@@ -233,6 +253,7 @@ take_signal(struct reeved *d, int sig)
 	case SIGHUP:
 		log_info("looking for services anew", "signal=%d", SIGHUP);
 		tell_reloading(&d->tell);
+		reopen_services(d);
 		roster_recall(&d->roster);
 		d->roster.scan_due_ms = roster_now_ms();
 		break;
@@ -294,12 +315,19 @@ open_signals(struct reeved *d)
 static void
 open_loop(struct reeved *d)
 {
-	int	fd;
-
 	if ((d->roster.epoll_fd = epoll_create1(EPOLL_CLOEXEC)) == -1)
 		die(EX_OSERR, "cannot create", "epoll");
 	open_signals(d);
-	/* Before the first scan, so that nothing falls between them. */
+	open_notifier(d);
+}
+
+/* Before a scan, so that nothing falls between them. */
+static void
+open_notifier(struct reeved *d)
+{
+	int	fd;
+
+	d->roster.scan_every_ms = 0;
 	fd = scan_notifier("service");
 	if (fd != -1 && watch_open(&d->notifier, d->roster.epoll_fd, fd,
 	    read_notifier, d) == 0)

@@ -220,6 +220,27 @@ take_record(struct service *sv)
 	    smallfile_no_space(errno) ? -1 : 0;
 }
 
+static bool
+is_at(const struct service *sv, const struct stat *st)
+{
+	return sv->dev == st->st_dev && sv->ino == st->st_ino;
+}
+
+/* By ourselves.  To find that out by its lock would end it: a process has one
+ * of fcntl, whichever of its descriptors is closed. */
+static bool
+is_held(const struct roster *r, const struct stat *st)
+{
+	const struct service	*sv;
+
+	TAILQ_FOREACH(sv, &r->services, entry)
+		if (is_at(sv, st) || (sv->log != NULL && is_at(sv->log, st))) {
+			errno = EWOULDBLOCK;
+			return true;
+		}
+	return false;
+}
+
 /* NULL, with errno as it is. */
 static struct service *
 give_back(struct service *sv)
@@ -247,7 +268,7 @@ open_service(struct roster *r, int parent_fd, const char *dir,
 	sv->dir_fd = openat(parent_fd, dir,
 	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (sv->dir_fd == -1 || fstat(sv->dir_fd, &st) == -1 ||
-	    supervise_open(sv) == -1)
+	    is_held(r, &st) || supervise_open(sv) == -1)
 		return give_back(sv);
 	sv->dev = st.st_dev;
 	sv->ino = st.st_ino;
@@ -260,10 +281,17 @@ open_service(struct roster *r, int parent_fd, const char *dir,
 static int
 open_log(struct service *sv)
 {
-	char	name[sizeof(sv->name)];
+	char		name[sizeof(sv->name)];
+	struct stat	st;
 
 	if (faccessat(sv->dir_fd, "log/run", F_OK, 0) == -1)
 		return errno == ENOENT || errno == ENOTDIR ? 0 : -1;
+	if (fstatat(sv->dir_fd, "log", &st, 0) == -1)
+		return -1;
+	if (is_at(sv, &st)) {
+		errno = EWOULDBLOCK;
+		return -1;
+	}
 	snprintf(name, sizeof(name), "%.*s/log", NAME_MAX, sv->name);
 	if (pipe2(sv->log_pipe, O_CLOEXEC) == -1)
 		return -1;
@@ -411,7 +439,7 @@ by_directory(const struct roster *r, const struct stat *st)
 	struct service	*sv;
 
 	TAILQ_FOREACH(sv, &r->services, entry)
-		if (sv->dev == st->st_dev && sv->ino == st->st_ino)
+		if (is_at(sv, st))
 			return sv;
 	return NULL;
 }
@@ -461,7 +489,7 @@ found(void *arg, const char *name, const struct stat *st)
 
 	if ((sv = by_name(r, name)) != NULL) {
 		/* Another of the same name waits for this one's end. */
-		sv->seen = sv->dev == st->st_dev && sv->ino == st->st_ino;
+		sv->seen = is_at(sv, st);
 		return;
 	}
 	if ((sv = by_directory(r, st)) != NULL)

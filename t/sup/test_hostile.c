@@ -334,6 +334,53 @@ START_TEST(a_control_nobody_reads)
 }
 END_TEST
 
+/* --- one directory for two --------------------------------------------------- */
+
+/* Who holds its lock, of fcntl. */
+static pid_t
+lock_holder(const char *service)
+{
+	struct flock	whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	int		fd;
+
+	fd = open(stage_path("state/service/%s/supervise/lock", service),
+	    O_WRONLY | O_CLOEXEC);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(fcntl(fd, F_GETLK, &whole), 0);
+	close(fd);
+	return whole.l_type == F_UNLCK ? 0 : whole.l_pid;
+}
+
+/* Who comes second, a log that is a service, its own or another's, or a
+ * service that is a log, does not take the lock away from the first, whichever
+ * of them that is. */
+START_TEST(a_log_that_is_a_service)
+{
+	static const char *const	links[] = { "b/log", "a/log", "b" };
+	static const char *const	targets[] = { "../a", ".", "a/log" };
+	static const char *const	held[] = { "a", NULL, "a/log" };
+	char				path[64];
+	pid_t				reeved;
+
+	stage_service("a", SLEEP);
+	stage_service("c", SLEEP);
+	if (_i == 0)
+		stage_service("b", SLEEP);
+	if (_i == 2)
+		stage_file("state/service/a/log/run", "#!/bin/sh\n" SLEEP);
+	snprintf(path, sizeof(path), "state/service/%s", links[_i]);
+	ck_assert_int_eq(symlink(targets[_i], stage_path("%s", path)), 0);
+	reeved = stage_reeved();
+	AWAIT(stage_logged("has another supervisor") && runs("c"));
+	if (held[_i] != NULL) {
+		AWAIT(runs(held[_i]));
+		ck_assert_int_eq(lock_holder(held[_i]), reeved);
+	}
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
 /* --- directories ---------------------------------------------------------------- */
 
 static void
@@ -587,6 +634,7 @@ hostile_case(void)
 	tcase_add_test(tc, killed_while_the_disk_is_full);
 	tcase_add_test(tc, a_disk_that_is_full_from_the_start);
 	tcase_add_test(tc, begun_on_a_full_disk);
+	tcase_add_loop_test(tc, a_log_that_is_a_service, 0, 3);
 	tcase_add_test(tc, fifos_in_place_of_files);
 	tcase_add_test(tc, a_control_nobody_reads);
 	tcase_add_test(tc, directories_come_and_go_by_the_thousand);

@@ -574,6 +574,28 @@ START_TEST(hangup_looks_anew)
 }
 END_TEST
 
+/* And the service directory may be another one then. */
+START_TEST(a_hangup_opens_the_service_directory_anew)
+{
+	pid_t	reeved;
+
+	stage_service("a", SLEEP);
+	reeved = stage_reeved();
+	AWAIT(runs("a"));
+	stage_move("state/service", "state/old");
+	stage_service("b", SLEEP);
+	kill(reeved, SIGHUP);
+	AWAIT(runs("b"));
+	AWAIT(stage_logged("forgotten\" service=\"a\""));
+	/* of which it is notified, too */
+	stage_file("state/c/run", "#!/bin/sh\n" SLEEP);
+	stage_move("state/c", "state/service/c");
+	AWAIT(runs("c"));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
 START_TEST(a_run_that_cannot_run_is_111)
 {
 	stage_service("a", "");
@@ -600,29 +622,37 @@ ignore_signals(void)
 		    NULL, (NSIG - 1) / 8), 0);
 }
 
+static bool
+has_only_the_first_three(pid_t pid)
+{
+	struct dirent	*entry;
+	DIR		*dir;
+	unsigned	 n = 0, more = 0;
+
+	ck_assert_ptr_nonnull(dir = opendir(stage_path("/proc/%d/fd",
+	    (int)pid)));
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.') {
+			n++;
+			more += atoi(entry->d_name) > STDERR_FILENO;
+		}
+	closedir(dir);
+	return n == 3 && more == 0;
+}
+
 /* Only 0, 1, 2; all signals as they were born. */
 START_TEST(children_inherit_nothing)
 {
-	struct dirent	*entry;
 	const char	*status;
-	DIR		*dir;
 	pid_t		 pid;
-	unsigned	 n = 0;
 
 	ignore_signals();
 	stage_service("a", SLEEP);
 	stage_reeved();
 	AWAIT(sleeps("a"));
 	pid = pid_of("a");
-	ck_assert_ptr_nonnull(dir = opendir(stage_path("/proc/%d/fd",
-	    (int)pid)));
-	while ((entry = readdir(dir)) != NULL)
-		if (entry->d_name[0] != '.') {
-			ck_assert_int_le(atoi(entry->d_name), STDERR_FILENO);
-			n++;
-		}
-	closedir(dir);
-	ck_assert_uint_eq(n, 3);
+	/* while it is loaded it has a library open */
+	AWAIT(has_only_the_first_three(pid));
 	status = stage_read("/proc/%d/status", (int)pid);
 	ck_assert_ptr_nonnull(strstr(status, "SigBlk:\t0000000000000000"));
 	ck_assert_msg(strstr(status, "SigIgn:\t0000000000000000") != NULL,
@@ -664,6 +694,8 @@ reeved_suite(void)
 	tcase_add_test(tc, a_directory_removed_with_all_in_it);
 	tcase_add_loop_test(tc, a_directory_has_one_name, 0, 3);
 	tcase_add_test(tc, hangup_looks_anew);
+	tcase_add_test(tc,
+	    a_hangup_opens_the_service_directory_anew);
 	tcase_add_test(tc, a_run_that_cannot_run_is_111);
 	tcase_add_test(tc, children_inherit_nothing);
 	suite_add_tcase(suite, tc);
