@@ -420,19 +420,21 @@ put_files(int side, const struct play *p)
 	}
 }
 
-/* Not by a shell, which would have it ignore INT and QUIT.  A log's runsv is
- * that of its service. */
+/* Not by a shell, which would have it ignore INT and QUIT; nor with what we
+ * were begun to ignore, as by nohup.  A log's runsv is that of its service. */
 static void
 start_runsv(const char *name)
 {
 	const char	*dir = stage_path("%s/%.*s", RUNIT,
 			    (int)strcspn(name, "/"), name);
 	pid_t		 pid;
-	int		 fd;
+	int		 fd, sig;
 
 	ck_assert_int_ge(pid = fork(), 0);
 	if (pid != 0)
 		return;
+	for (sig = 1; sig < 32; sig++)
+		(void)signal(sig, SIG_DFL);
 	setsid();
 	fd = open(stage_path("runsv.log"), O_WRONLY | O_CREAT | O_APPEND |
 	    O_CLOEXEC, 0644);
