@@ -341,20 +341,20 @@ keep_alive(struct intake *in)
 		}
 }
 
+/* Large ones wait at the broker; what is owed must come, however many newer
+ * ones have come before it. */
 static unsigned
 room(const struct intake *in)
 {
-	size_t	cap = in->conf.cap;
+	size_t	cap = in->conf.cap, left = 0, n;
 
-	if (in->phase != PHASE_RUN)
+	if (in->phase != PHASE_RUN) {
 		cap += in->owed;
-	else if (in->stalled_until_ms != 0)
+		left = in->owed > in->n_low ? in->owed - in->n_low : 0;
+	} else if (in->stalled_until_ms != 0)
 		return 0;
-	/* Large ones wait at the broker; what is owed must come. */
-	if (in->bytes >= HELD_BYTES_MAX)
-		return in->phase != PHASE_RUN && in->n_low < in->owed ?
-		    (unsigned)(in->owed - in->n_low) : 0;
-	return in->n < cap ? (unsigned)(cap - in->n) : 0;
+	n = in->bytes < HELD_BYTES_MAX && in->n < cap ? cap - in->n : 0;
+	return (unsigned)(n > left ? n : left);
 }
 
 int
