@@ -31,15 +31,14 @@ int
 arrivals_begin(struct arrivals *a, struct stage *s, const struct crowd *c,
     const struct load *l, unsigned n, struct error *e)
 {
-	struct js_stream	dlv;
-	char			stream[STREAM_MAX];
+	struct js_stream	info;
 
-	name_stream(stream, sizeof(stream), s->config.space, STREAM_DLV);
-	if (js_stream_info(s->bus, stream, &dlv, e) == -1)
-		return -1;
 	*a = (struct arrivals){ .crowd = c, .load = l, .n = n,
-		.from_seq = dlv.last_seq + 1,
 		.first = n > COPIES_MAX ? n - COPIES_MAX : 0 };
+	name_stream(a->dlv, sizeof(a->dlv), s->config.space, STREAM_DLV);
+	if (js_stream_info(s->bus, a->dlv, &info, e) == -1)
+		return -1;
+	a->from_seq = info.last_seq + 1;
 	if ((a->v = calloc(n, sizeof(*a->v))) == NULL)
 		return error_errno(e, EX_OSERR, "arrivals");
 	return 0;
@@ -81,17 +80,17 @@ arrivals_say(struct arrivals *a, struct stage *s, unsigned i,
 static void
 on_copy(void *arg, natsMsg *m)
 {
-	struct arrivals	*a = arg;
-	const char	*id = bus_header(m, "Nats-Msg-Id");
-	const char	*reply = natsMsg_GetReply(m);
-	unsigned long	 i = id == NULL ? a->n : strtoul(id, NULL, 10);
-	int64_t		 us = reply == NULL ? 0 : js_stored_ns(reply) / 1000;
-	struct arrival	*v;
+	struct arrivals		*a = arg;
+	const char		*id = bus_header(m, "Nats-Msg-Id");
+	unsigned long		 i = id == NULL ? a->n : strtoul(id, NULL, 10);
+	struct js_delivery	 d;
+	struct arrival		*v;
 
-	if (i >= a->first && i < a->n &&
+	if (i >= a->first && i < a->n && js_delivery_parse(&d,
+	    natsMsg_GetReply(m), a->dlv, EAR) &&
 	    (v = &a->v[i])->copies < a->load->members) {
-		if (us > v->last_us)
-			v->last_us = us;
+		if (d.stored_ns / 1000 > v->last_us)
+			v->last_us = d.stored_ns / 1000;
 		a->done += ++v->copies == a->load->members;
 	}
 	bus_msg_free(m);
@@ -131,12 +130,11 @@ hear_all(struct arrivals *a, struct stage *s, struct error *e)
 static int
 hear(struct arrivals *a, struct stage *s, struct error *e)
 {
-	char		 inbox[SUBJECT_MAX], dlv[STREAM_MAX];
+	char		 inbox[SUBJECT_MAX];
 	struct bus_sub	*sub;
 	cJSON		*config;
 	int		 r;
 
-	name_stream(dlv, sizeof(dlv), s->config.space, STREAM_DLV);
 	if (bus_inbox(s->bus, inbox, sizeof(inbox), "e") == -1 ||
 	    (config = ear_config(inbox, a->from_seq)) == NULL)
 		return error_errno(e, EX_OSERR, "listen");
@@ -145,10 +143,10 @@ hear(struct arrivals *a, struct stage *s, struct error *e)
 		cJSON_Delete(config);
 		return -1;
 	}
-	r = js_consumer_create(s->bus, dlv, EAR, config, NULL, e);
+	r = js_consumer_create(s->bus, a->dlv, EAR, config, NULL, e);
 	cJSON_Delete(config);
 	if (r == 0 && (r = hear_all(a, s, e)) == 0)
-		r = js_consumer_delete(s->bus, dlv, EAR, e);
+		r = js_consumer_delete(s->bus, a->dlv, EAR, e);
 	bus_unsubscribe(s->bus, sub);
 	return r;
 }

@@ -15,7 +15,8 @@
 struct arrivals {
 	const struct crowd	*crowd;
 	const struct load	*load;
-	uint64_t		 from_seq;	/* of DLV */
+	char			 dlv[STREAM_MAX];
+	uint64_t		 from_seq;	/* of it */
 	struct arrival		*v;
 	unsigned		 n, first;	/* those before it are not read */
 	unsigned		 done;		/* that all members have */

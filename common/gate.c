@@ -8,6 +8,7 @@
 #include "log.h"
 
 #define MARGIN_LEAST_MS	200
+#define SYNC_MS		30000
 
 int64_t
 lease_margin_ms(int64_t ttl_ms)
@@ -119,7 +120,8 @@ int
 gate_bind(struct gate *g, struct bus *b, struct error *e)
 {
 	g->bus = b;
-	g->asking = g->answered = false;
+	g->asking = g->answered = g->known = false;
+	g->bound_ms = clock_ms();
 	return watch_bind(g->watch, b, e);
 }
 
@@ -139,10 +141,17 @@ gate_unbind(struct gate *g)
 	g->seq = 0;
 }
 
-bool
-gate_is_known(const struct gate *g)
+int
+gate_tables_known(struct gate *g, struct watch *const *v, size_t n,
+    struct error *e)
 {
-	return watch_synced(g->watch);
+	if (g->known)
+		return 1;
+	g->known = watch_synced(g->watch) && watch_all_synced(v, n);
+	if (!g->known && clock_ms() - g->bound_ms > SYNC_MS)
+		return error_set(e, EX_TEMPFAIL, "the tables are not read in "
+		    "%d ms", SYNC_MS);
+	return g->known;
 }
 
 bool

@@ -25,6 +25,8 @@ struct gate {
 	bool		 twin;		/* and it is renewed: we are a copy */
 	struct watch	*watch;
 	struct bus	*bus;
+	int64_t		 bound_ms;
+	bool		 known;		/* since then, with the tables */
 	bool		 asking, answered;	/* the record read with a batch */
 	uint64_t	 asked_seq;		/* what was known then */
 	bool		 read_open;
@@ -39,7 +41,10 @@ int	gate_bind(struct gate *, struct bus *, struct error *);
 int	gate_tend(struct gate *, struct error *);
 void	gate_unbind(struct gate *);
 
-bool	gate_is_known(const struct gate *);	/* read, or not there */
+/* Since gate_bind, has the lease been read, and these tables?  1: yes; 0: not
+ * yet; -1: *e, not within 30 s. */
+int	gate_tables_known(struct gate *, struct watch *const *, size_t n,
+	    struct error *);
 bool	gate_is_open(const struct gate *);
 /* clock_ms until which it stays open without a renewal; 0 when closed. */
 int64_t	gate_valid_until(const struct gate *);

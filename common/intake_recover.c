@@ -413,7 +413,7 @@ recover_step(struct intake *in, struct error *e)
 		if (set_ack_wait(in, DURABLE_ACK_WAIT_MS, e) == -1)
 			return -1;
 	}
-	return in->n_low >= in->owed;
+	return back;
 }
 
 int

@@ -323,9 +323,7 @@ js_consumer_parse(natsMsg *reply, struct js_consumer *out, struct error *e)
 
 	if (e == NULL)
 		e = &mine;
-	a = json_parse(natsMsg_GetData(reply),
-	    (size_t)natsMsg_GetDataLength(reply), e);
-	if (a == NULL)
+	if ((a = reply_json(reply, e)) == NULL)
 		return -1;
 	if ((r = api_error(a, "consumer", e)) == 0 && out != NULL)
 		consumer_fill(out, a);
@@ -607,7 +605,8 @@ js_delivery_parse(struct js_delivery *d, const char *reply,
 	d->deliveries = v[0];
 	d->stream_seq = v[1];
 	d->consumer_seq = v[2];
-	d->stored_ms = (int64_t)(v[3] / NS_PER_MS);
+	d->stored_ns = (int64_t)v[3];
+	d->stored_ms = d->stored_ns / NS_PER_MS;
 	d->pending = v[4];
 	return true;
 }
@@ -629,15 +628,4 @@ js_time_ns(const char *s)
 		for (p++; *p >= '0' && *p <= '9'; p++, scale /= 10)
 			ns += (*p - '0') * scale;
 	return (int64_t)timegm(&tm) * 1000000000 + ns;
-}
-
-int64_t
-js_stored_ns(const char *reply)
-{
-	int	dots = 0;
-
-	for (; *reply != '\0'; reply++)
-		if (*reply == '.' && ++dots == 7)
-			return strtoll(reply + 1, NULL, 10);
-	return 0;
 }

@@ -109,9 +109,6 @@ int	js_message_delete(struct bus *, const char *stream, uint64_t seq,
 /* A time as the servers write it, "2026-11-21T05:43:54.962412799Z", in ns since
  * the epoch; 0 if it is none. */
 int64_t	js_time_ns(const char *);
-/* When a message was stored that was delivered with this ack subject, of which
- * that is the fourth number; 0 if it is none. */
-int64_t	js_stored_ns(const char *reply);
 
 /*
  * Store a message and wait for the acknowledgement.  *seq (may be NULL) is
@@ -128,7 +125,7 @@ int	js_ack_parse(natsMsg *, uint64_t *seq, bool *duplicate,
 struct js_delivery {
 	uint64_t	deliveries;	/* 1 the first time */
 	uint64_t	stream_seq, consumer_seq, pending;
-	int64_t		stored_ms;	/* epoch */
+	int64_t		stored_ns, stored_ms;	/* epoch */
 };
 
 /* False when reply is no ack subject of this stream and consumer. */

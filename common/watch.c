@@ -362,6 +362,17 @@ watch_synced(const struct watch *w)
 	    w->failed.code == 0;
 }
 
+bool
+watch_all_synced(struct watch *const *v, size_t n)
+{
+	size_t	i;
+
+	for (i = 0; i < n; i++)
+		if (!watch_synced(v[i]))
+			return false;
+	return true;
+}
+
 uint64_t
 watch_bound(const struct watch *w)
 {
@@ -451,7 +462,7 @@ on_message(void *arg, natsMsg *m)
 			w->doubt = true;
 		if (!w->doubt) {
 			apply(w, m, d.stream_seq);
-			advance(w, d.stream_seq, js_stored_ns(reply));
+			advance(w, d.stream_seq, d.stored_ns);
 			if (d.pending == 0)
 				w->synced = true;
 		}

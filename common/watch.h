@@ -78,6 +78,7 @@ void	watch_unbind(struct watch *);
 void	watch_leave(struct watch *);
 /* Has everything that was there when it was bound been applied? */
 bool	watch_synced(const struct watch *);
+bool	watch_all_synced(struct watch *const *, size_t n);
 /* Call often: binds again after a gap, a silence or a doubt.  -1 with *e
  * when the broker does not let it, or nobody answers for long: another
  * connection may help. */

@@ -16,7 +16,6 @@
 #define TURN_MS		200
 #define IDLE_TURN_MS	500	/* with nothing in hand */
 #define BARRIER_MS	2000
-#define SYNC_MS		30000
 #define SLICE_US	20000	/* of work before the next turn */
 #define PROOF_LAST_US	100000	/* a proof is used so long at most */
 #define PROOF_EVERY_US	4000	/* one in so long, in the long run ... */
@@ -201,26 +200,7 @@ bind_tables(struct worker *w, struct error *e)
 	for (i = 0; i < w->n_watches; i++)
 		if (watch_bind(w->watches[i], w->role->bus, e) == -1)
 			return -1;
-	w->known = false;
-	w->binding_ms = clock_ms();
 	return 0;
-}
-
-/* 1: lease and tables have been read in this session; 0: not yet; -1: *e. */
-static int
-tables_known(struct worker *w, struct error *e)
-{
-	size_t	i;
-
-	if (w->known)
-		return 1;
-	w->known = gate_is_known(&w->gate);
-	for (i = 0; i < w->n_watches; i++)
-		w->known = w->known && watch_synced(w->watches[i]);
-	if (!w->known && clock_ms() - w->binding_ms > SYNC_MS)
-		return error_set(e, EX_TEMPFAIL, "the tables are not read in "
-		    "%d ms", SYNC_MS);
-	return w->known;
 }
 
 static int
@@ -256,18 +236,6 @@ times_bound(const struct worker *w)
 	return n;
 }
 
-static bool
-all_synced(const struct worker *w)
-{
-	size_t	i;
-
-	/* None may be half read, also of those that need no proof. */
-	for (i = 0; i < w->n_watches; i++)
-		if (!watch_synced(w->watches[i]))
-			return false;
-	return true;
-}
-
 static void
 note_asked(struct worker_proof *p)
 {
@@ -285,7 +253,7 @@ ask_proof(struct worker *w, struct error *e)
 	struct worker_proof	*p = &w->proof;
 
 	/* Those that need no proof must not be half read. */
-	if (!all_synced(w) || gate_read(&w->gate, BARRIER_MS, e) == -1) {
+	if (!watch_all_synced(w->watches, w->n_watches) || gate_read(&w->gate, BARRIER_MS, e) == -1) {
 		w->held_up = true;	/* a short wait, then again */
 		return bus_alive(w->role->bus) ? 0 : -1;
 	}
@@ -293,7 +261,7 @@ ask_proof(struct worker *w, struct error *e)
 	p->asking = true;
 	note_asked(p);
 	p->asked_arrival = intake_arrivals(w->intake);
-	p->asked_bound = times_bound(w);
+	p->bound = times_bound(w);
 	return 0;
 }
 
@@ -315,13 +283,12 @@ hear_proof(struct worker *w, struct error *e)
 	if (r == 0 || !gate_read_settled(&w->gate))
 		return bus_alive(w->role->bus) ? 0 : -1;
 	p->asking = false;
-	if (!gate_read_open(&w->gate) || p->asked_bound != times_bound(w)) {
+	if (!gate_read_open(&w->gate) || p->bound != times_bound(w)) {
 		forget_proof(w);
 		w->held_up = true;
 		return 0;
 	}
 	p->arrival = p->asked_arrival;
-	p->bound = p->asked_bound;
 	p->heard_us = clock_us();
 	p->took_us = p->heard_us - p->asked_us;
 	w->barrier_us += (uint64_t)p->took_us;
@@ -336,7 +303,8 @@ proof_stands(const struct worker *w)
 {
 	const struct worker_proof	*p = &w->proof;
 
-	return p->arrival > 0 && all_synced(w) &&
+	return p->arrival > 0 &&
+	    watch_all_synced(w->watches, w->n_watches) &&
 	    p->bound == times_bound(w) && gate_is_open(&w->gate) &&
 	    clock_us() - p->heard_us < PROOF_LAST_US;
 }
@@ -506,7 +474,8 @@ loop(struct worker *w, struct error *e)
 
 	do {
 		if (tend_tables(w, e) == -1 || check_layout(w, e) == -1 ||
-		    (known = tables_known(w, e)) == -1)
+		    (known = gate_tables_known(&w->gate, w->watches,
+		    w->n_watches, e)) == -1)
 			return -1;
 		if (known == 0)
 			continue;

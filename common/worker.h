@@ -48,10 +48,10 @@ struct worker_mark {
 struct worker_proof {
 	struct watch_proof	 tables;
 	bool			 asking;
-	uint64_t		 asked_arrival, asked_bound;
+	uint64_t		 asked_arrival;
 	int64_t			 asked_us;
 	uint64_t		 arrival;	/* proven; 0: nothing is */
-	uint64_t		 bound;		/* as often as then */
+	uint64_t		 bound;		/* as often as when it was asked */
 	int64_t			 heard_us, took_us;
 	int64_t			 due_us;	/* see spare_us */
 	bool			 used_up;	/* no more to do by it */
@@ -85,8 +85,6 @@ struct worker {
 	/* the frame's */
 	struct gate		 gate;
 	struct intake		*intake;
-	bool			 known;		/* all tables, this session */
-	int64_t			 binding_ms;	/* since */
 	bool			 held_up;	/* look again soon */
 	struct worker_proof	 proof;
 	struct worker_mark	*mark;

@@ -23,7 +23,6 @@
 #define TURN_MS		200
 #define IDLE_TURN_MS	500
 #define AGAIN_MS	20		/* a request that waits is run again */
-#define SYNC_MS		30000
 #define READ_MS		2000
 #define QUEUE_MAX	1024		/* requests; the rest time out */
 #define REQUEST_MAX	(16 * 1024)	/* bytes */
@@ -47,8 +46,6 @@ struct queued {
 struct responder {
 	struct control		 control;
 	struct gate		 gate;
-	bool			 known;		/* lease and members read */
-	int64_t			 binding_ms;	/* since */
 	struct bus_sub		*sub;		/* NULL: paused */
 	STAILQ_HEAD(, queued)	 queue;
 	unsigned		 n_queued;
@@ -497,26 +494,10 @@ bind_session(struct responder *rs, struct error *e)
 
 	c->bus = c->role->bus;
 	c->entries_settled = c->entries_seq = 0;
-	rs->known = false;
-	rs->binding_ms = clock_ms();
 	if (gate_bind(&rs->gate, c->bus, e) == -1 ||
 	    headroom_listen(&c->headroom, c->bus, e) == -1)
 		return -1;
 	return watch_bind(c->members_watch, c->bus, e);
-}
-
-/* 1: the lease and the members have been read; 0: not yet; -1: *e. */
-static int
-tables_known(struct responder *rs, struct error *e)
-{
-	if (rs->known)
-		return 1;
-	rs->known = gate_is_known(&rs->gate) &&
-	    watch_synced(rs->control.members_watch);
-	if (!rs->known && clock_ms() - rs->binding_ms > SYNC_MS)
-		return error_set(e, EX_TEMPFAIL, "the tables are not read in "
-		    "%d ms", SYNC_MS);
-	return rs->known;
 }
 
 static int
@@ -529,7 +510,8 @@ loop(struct responder *rs, struct error *e)
 	do {
 		if (gate_tend(&rs->gate, e) == -1 ||
 		    watch_tend(c->members_watch, e) == -1 ||
-		    (known = tables_known(rs, e)) == -1)
+		    (known = gate_tables_known(&rs->gate, &c->members_watch, 1,
+		    e)) == -1)
 			return -1;
 		if (known == 0)
 			continue;

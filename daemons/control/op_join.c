@@ -103,11 +103,11 @@ note_owed(struct control *c, struct waiting *w, struct error *e)
 static bool
 reader_is_idle(struct waiting *w, const struct js_consumer *reader)
 {
-	if (reader->n_pending > 0 || reader->n_ack_pending > 0 ||
-	    reader->delivered_seq != w->idle_seq || w->idle_ms == 0) {
+	bool	busy = reader->n_pending > 0 || reader->n_ack_pending > 0;
+
+	if (busy || reader->delivered_seq != w->idle_seq || w->idle_ms == 0) {
 		w->idle_seq = reader->delivered_seq;
-		w->idle_ms = reader->n_pending > 0 ||
-		    reader->n_ack_pending > 0 ? 0 : clock_ms();
+		w->idle_ms = busy ? 0 : clock_ms();
 		return false;
 	}
 	return clock_ms() - w->idle_ms >= IDLE_MS;
