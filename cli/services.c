@@ -3,7 +3,6 @@
 #include <sys/stat.h>
 
 #include <dirent.h>
-#include <err.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -216,28 +215,39 @@ service_gave_up(const struct service_status *s)
 	    s->reason[0] != '\0';
 }
 
+/* To whoever reads a FIFO.  -1 and errno: ENXIO or ENOENT when nobody does. */
+static int
+tell(const char *path, const char *bytes)
+{
+	size_t	len = strlen(bytes);
+	ssize_t	n;
+	int	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
+
+	if (fd == -1)
+		return -1;
+	n = write(fd, bytes, len);
+	close(fd);
+	return n == (ssize_t)len ? 0 : -1;
+}
+
 int
 service_command(const struct config *c, const char *name, const char *bytes,
     struct error *e)
 {
 	struct service_status	 s;
 	char			*path;
-	size_t			 len = strlen(bytes);
-	int			 fd, r = 0;
+	int			 r = 0;
 
 	if (service_status(c, name, &s, e) == -1)
 		return -1;
 	if ((path = config_path(c, "service/%s/supervise/control", name)) ==
 	    NULL)
 		return error_errno(e, EX_OSERR, "%s", name);
-	fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd == -1 && (errno == ENXIO || errno == ENOENT))
-		r = error_set(e, EX_UNAVAILABLE, "nobody supervises %s: start "
-		    "it with `reeve up`", name);
-	else if (fd == -1 || write(fd, bytes, len) != (ssize_t)len)
-		r = error_errno(e, EX_UNAVAILABLE, "%s", path);
-	if (fd != -1)
-		close(fd);
+	if (tell(path, bytes) == -1)
+		r = errno == ENXIO || errno == ENOENT ?
+		    error_set(e, EX_UNAVAILABLE, "nobody supervises %s: start "
+		    "it with `reeve up`", name) :
+		    error_errno(e, EX_UNAVAILABLE, "%s", path);
 	free(path);
 	return r;
 }
@@ -246,18 +256,13 @@ void
 services_rescan(const struct config *c)
 {
 	char	*path = config_path(c, "service/.s6-svscan/control");
-	int	 fd = -1;
 
-	if (path != NULL)
-		fd = open(path, O_WRONLY | O_NONBLOCK | O_CLOEXEC);
-	if (fd != -1) {
-		/* As `s6-svscanctl -an`: start new ones, end those gone. */
-		if (write(fd, "an", 2) != 2)
-			warnx("%s: s6-svscan was not told of new services: "
-			    "run `s6-svscanctl -an` on %s/service", path,
-			    c->state);
-		close(fd);
-	}
+	/* As `s6-svscanctl -an`: start new ones, end those gone. */
+	if (path != NULL && tell(path, "an") == -1 && errno != ENXIO &&
+	    errno != ENOENT)
+		fprintf(stderr, "reeve: %s: s6-svscan was not told of new "
+		    "services: run `s6-svscanctl -an` on %s/service\n", path,
+		    c->state);
 	free(path);
 }
 

@@ -11,6 +11,7 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "smallfile.h"
 #include "state.h"
 
 #define LOCK_FILE	"reeved.lock"
@@ -71,7 +72,7 @@ note_pid(int fd)
 
 	if (pwrite(fd, line, (size_t)len, 0) == len)
 		return ftruncate(fd, len);
-	if (errno != ENOSPC && errno != EDQUOT)
+	if (!smallfile_no_space(errno))
 		return -1;
 	log_warn("cannot note the process id", "error=%s",
 	    log_str(strerror(errno)));
