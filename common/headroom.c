@@ -13,6 +13,9 @@
 #define ASK_MS		5	/* at most so often */
 #define STALE_MS	3000	/* the reader says it every second */
 #define OWNERS_MAX	100000	/* then the table is begun afresh */
+#define TRAIL		(sizeof(((struct headroom *)0)->trail) / \
+			    sizeof(struct headroom_mark))
+#define TRAIL_STEP	16	/* writes from one mark to the next */
 
 struct owner {
 	uint64_t	generation;
@@ -62,6 +65,7 @@ headroom_bind(struct headroom *h)
 	h->generation++;
 	h->base = h->written = h->roll_written = 0;
 	h->marked = h->known = h->asking = false;
+	h->n_trail = 0;
 	h->wanted = true;
 	h->asked_ms = 0;
 }
@@ -160,16 +164,70 @@ learn_floor(struct headroom *h, uint64_t floor_seq)
 }
 
 static void
-learn(struct headroom *h, uint64_t floor_seq, uint64_t unread)
+leave_mark(struct headroom *h, uint64_t settled, uint64_t seq)
 {
-	h->unread = unread;
+	const struct headroom_mark	*last;
+
+	if (h->n_trail > 0) {
+		last = &h->trail[(h->n_trail - 1) % TRAIL];
+		if (settled < last->settled + TRAIL_STEP)
+			return;
+	}
+	h->trail[h->n_trail++ % TRAIL] =
+	    (struct headroom_mark){ .settled = settled, .seq = seq };
+}
+
+/* How many of ours are stored up to seq, at least. */
+static uint64_t
+settled_upto(const struct headroom *h, uint64_t seq)
+{
+	const struct headroom_mark	*mark;
+	size_t				 i;
+
+	for (i = h->n_trail; i > 0 && h->n_trail - i < TRAIL; i--) {
+		mark = &h->trail[(i - 1) % TRAIL];
+		if (mark->seq <= seq)
+			return mark->settled;
+	}
+	return 0;
+}
+
+/*
+ * All owners' unread.  A broker under load tells its consumers late of what
+ * it has stored, and their num_pending is short of that: what of ours lies
+ * behind the last delivered one is unread too.
+ */
+static uint64_t
+unread_of(const struct headroom *h, uint64_t delivered_seq, uint64_t pending)
+{
+	uint64_t	delivered = settled_upto(h, delivered_seq), ours;
+
+	ours = h->asked_at > delivered ? h->asked_at - delivered : 0;
+	return ours > pending ? ours : pending;
+}
+
+void
+headroom_learn(struct headroom *h, const cJSON *info)
+{
+	const cJSON	*floor, *delivered, *pending, *unacked;
+
+	floor = json_get(json_get(info, "ack_floor"), "stream_seq");
+	delivered = json_get(json_get(info, "delivered"), "stream_seq");
+	pending = json_get(info, "num_pending");
+	unacked = json_get(info, "num_ack_pending");
+	if (!cJSON_IsNumber(floor) || !cJSON_IsNumber(delivered) ||
+	    !cJSON_IsNumber(pending) || !cJSON_IsNumber(unacked))
+		return;
+	h->unread = (uint64_t)unacked->valuedouble +
+	    unread_of(h, (uint64_t)delivered->valuedouble,
+	    (uint64_t)pending->valuedouble);
 	h->unread_at = h->asked_at;
 	if (h->known) {
-		learn_floor(h, floor_seq);
+		learn_floor(h, (uint64_t)floor->valuedouble);
 		return;
 	}
 	h->known = true;
-	h->base = unread;
+	h->base = h->unread;
 	h->base_generation = h->generation;
 	/* Rolls only behind something written now. */
 	h->roll_written = h->written + 1;
@@ -180,24 +238,17 @@ static void
 on_info(void *arg, enum bus_outcome outcome, natsMsg *reply)
 {
 	struct headroom	*h = arg;
-	const cJSON	*floor, *waiting, *pending;
-	cJSON		*a;
+	cJSON		*info;
 
 	h->asking = false;
 	if (outcome != BUS_OK) {
 		h->wanted = true;
 		return;
 	}
-	a = json_parse(natsMsg_GetData(reply),
+	info = json_parse(natsMsg_GetData(reply),
 	    (size_t)natsMsg_GetDataLength(reply), NULL);
-	floor = json_get(json_get(a, "ack_floor"), "stream_seq");
-	waiting = json_get(a, "num_pending");
-	pending = json_get(a, "num_ack_pending");
-	if (cJSON_IsNumber(floor) && cJSON_IsNumber(waiting) &&
-	    cJSON_IsNumber(pending))
-		learn(h, (uint64_t)floor->valuedouble,
-		    (uint64_t)(waiting->valuedouble + pending->valuedouble));
-	cJSON_Delete(a);
+	headroom_learn(h, info);
+	cJSON_Delete(info);
 }
 
 static void
@@ -278,6 +329,19 @@ forget_stale(struct headroom *h)
 	forget_word(h);
 }
 
+void
+headroom_settle(struct headroom *h, uint64_t settled, uint64_t stored_seq)
+{
+	if (!h->marked && settled >= h->roll_written && stored_seq > 0) {
+		h->mark_seq = stored_seq;
+		h->marked = true;
+	}
+	leave_mark(h, settled, stored_seq);
+	/* What is on its way may be stored behind the question. */
+	if (!h->asking)
+		h->asked_at = settled;
+}
+
 int
 headroom_tend(struct headroom *h, uint64_t settled, uint64_t stored_seq,
     struct error *e)
@@ -287,10 +351,7 @@ headroom_tend(struct headroom *h, uint64_t settled, uint64_t stored_seq,
 
 	note_deafness(h);
 	forget_stale(h);
-	if (!h->marked && settled >= h->roll_written && stored_seq > 0) {
-		h->mark_seq = stored_seq;
-		h->marked = true;
-	}
+	headroom_settle(h, settled, stored_seq);
 	if (!h->wanted || h->asking || clock_ms() - h->asked_ms < ASK_MS)
 		return 0;
 	snprintf(subject, sizeof(subject), "$JS.API.CONSUMER.INFO.%s.%s",
@@ -300,7 +361,5 @@ headroom_tend(struct headroom *h, uint64_t settled, uint64_t stored_seq,
 	h->asking = true;
 	h->wanted = false;
 	h->asked_ms = clock_ms();
-	/* What is on its way may be stored behind the question. */
-	h->asked_at = settled;
 	return 0;
 }

@@ -3,6 +3,7 @@
 #define REEVE_HEADROOM_H
 
 #include "bus.h"
+#include "json.h"
 #include "map.h"
 #include "names.h"
 
@@ -32,6 +33,11 @@ struct headroom {
 	bool		 marked;
 	uint64_t	 unread, unread_at;	/* all owners', when so many of
 						   ours were stored */
+	/* that so many of ours were stored up to that sequence */
+	struct headroom_mark {
+		uint64_t	settled, seq;
+	} trail[64];
+	size_t		 n_trail;	/* ever: the oldest are gone */
 	bool		 known, asking;
 	uint64_t	 asked_at;
 	int64_t		 asked_ms;
@@ -78,5 +84,10 @@ bool	headroom_passed(const struct headroom *, const char *owner,
  */
 int	headroom_tend(struct headroom *, uint64_t settled,
 	    uint64_t stored_seq, struct error *);
+/* What tend does of it without asking; and with the answer, a consumer's
+ * info ($JS.API.CONSUMER.INFO), of which what it lacks teaches nothing. */
+void	headroom_settle(struct headroom *, uint64_t settled,
+	    uint64_t stored_seq);
+void	headroom_learn(struct headroom *, const cJSON *info);
 
 #endif
