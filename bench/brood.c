@@ -324,13 +324,20 @@ kill_children(void)
 }
 
 void
+brood_stop(struct brood *b)
+{
+	if (b->top > 0)
+		kill(b->top, kinds[b->kind].stop);
+	b->top = 0;
+}
+
+void
 brood_end(struct brood *b)
 {
 	int64_t	until_us = brood_now_us() + END_MS * 1000;
 	pid_t	pid;
 
-	if (b->top > 0)
-		kill(b->top, kinds[b->kind].stop);
+	brood_stop(b);
 	/* Killed supervisors leave services to us, which are killed next. */
 	while ((pid = waitpid(-1, NULL, WNOHANG)) != -1 || errno == EINTR) {
 		if (pid > 0)
@@ -342,5 +349,4 @@ brood_end(struct brood *b)
 	if (b->marks_fd != -1)
 		close(b->marks_fd);
 	b->marks_fd = -1;
-	b->top = 0;
 }

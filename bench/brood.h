@@ -60,7 +60,9 @@ int	brood_begin(struct brood *, enum supervisor, unsigned n,
 int	brood_mark(struct brood *, int64_t us, struct mark *, struct error *);
 int	brood_cost(const struct brood *, struct brood_cost *,
 	    struct error *);
-/* End the supervisor and its services, and wait for all of them. */
+/* Tell the supervisor to end. */
+void	brood_stop(struct brood *);
+/* End it and its services, and wait for all that this process began. */
 void	brood_end(struct brood *);
 
 /* CLOCK_MONOTONIC, as in a mark. */

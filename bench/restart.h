@@ -10,10 +10,13 @@ struct restart_result {
 };
 
 /*
- * Of `services`, each up for longer than any of the supervisors would make
- * it wait, each is killed once.  0, or -1 with *e.
+ * Under each of the kinds that there is at the same time; of `services`, each
+ * up for longer than any of the supervisors would make it wait, each is
+ * killed once, one supervisor's after the other's, so that what else the
+ * machine does meets all of them.  results[kind] is all 0 for a kind that
+ * there is not.  0, or -1 with *e.
  */
-int	measure_restart(enum supervisor, unsigned services, const char *dir,
-	    struct restart_result *, struct error *);
+int	measure_restart(unsigned services, const char *dir,
+	    struct restart_result results[SUPERVISOR_MAX], struct error *);
 
 #endif

@@ -29,7 +29,6 @@ struct run {
 	bool	check;
 	bool	restart, idle;	/* which to measure */
 	bool	failed;
-	double	p50_us[SUPERVISOR_MAX];		/* 0: not measured */
 };
 
 static void
@@ -39,19 +38,6 @@ miss(struct run *r, const char *what, double is, double most)
 		return;
 	r->failed = true;
 	fprintf(stderr, "bench %s is=%.2f most=%.2f FAIL\n", what, is, most);
-}
-
-static int
-restart(struct run *r, enum supervisor kind, struct error *e)
-{
-	struct restart_result	result;
-
-	if (measure_restart(kind, RESTARTS, r->dir, &result, e) == -1)
-		return -1;
-	r->p50_us[kind] = result.p50_us;
-	printf("bench restart supervisor=%s p50_us=%.0f p99_us=%.0f\n",
-	    brood_restarter(kind), result.p50_us, result.p99_us);
-	return 0;
 }
 
 static void
@@ -115,20 +101,25 @@ idle(struct run *r, enum supervisor kind, unsigned services, struct error *e)
 }
 
 static int
-all_restarts(struct run *r, struct error *e)
+restart(struct run *r, struct error *e)
 {
-	enum supervisor	kind;
+	struct restart_result	of[SUPERVISOR_MAX];
+	enum supervisor		kind;
 
+	if (measure_restart(RESTARTS, r->dir, of, e) == -1)
+		return -1;
 	for (kind = 0; kind < SUPERVISOR_MAX; kind++)
-		if (brood_have(kind) && restart(r, kind, e) == -1)
-			return -1;
-		else if (!brood_have(kind))
+		if (of[kind].p50_us > 0)
+			printf("bench restart supervisor=%s p50_us=%.0f "
+			    "p99_us=%.0f\n", brood_restarter(kind),
+			    of[kind].p50_us, of[kind].p99_us);
+		else
 			fprintf(stderr, "bench: no %s to measure beside\n",
 			    brood_top(kind));
-	if (r->p50_us[SUPERVISOR_RUNIT] > 0 &&
-	    r->p50_us[SUPERVISOR_REEVED] >= r->p50_us[SUPERVISOR_RUNIT])
-		miss(r, "restart p50_us", r->p50_us[SUPERVISOR_REEVED],
-		    r->p50_us[SUPERVISOR_RUNIT]);
+	if (of[SUPERVISOR_RUNIT].p50_us > 0 &&
+	    of[SUPERVISOR_REEVED].p50_us >= of[SUPERVISOR_RUNIT].p50_us)
+		miss(r, "restart p50_us", of[SUPERVISOR_REEVED].p50_us,
+		    of[SUPERVISOR_RUNIT].p50_us);
 	return 0;
 }
 
@@ -154,7 +145,7 @@ run(void *arg)
 	struct error	 e;
 
 	setvbuf(stdout, NULL, _IOLBF, 0);
-	if ((r->restart && all_restarts(r, &e) == -1) ||
+	if ((r->restart && restart(r, &e) == -1) ||
 	    (r->idle && all_idle(r, &e) == -1)) {
 		fprintf(stderr, "bench: %s\n", e.text);
 		return e.code;

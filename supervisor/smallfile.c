@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -64,7 +65,70 @@ smallfile_number(int dir_fd, const char *path)
 	return n;
 }
 
-/* Renamed over what is there. */
+static int
+open_spare(int dir_fd, const char *path, char spare[PATH_SIZE], int flags)
+{
+	snprintf(spare, PATH_SIZE, "%s.spare", path);
+	return openat(dir_fd, spare, flags | O_WRONLY | O_CLOEXEC |
+	    O_NOFOLLOW | O_NONBLOCK, 0644);
+}
+
+/*
+ * Does nobody else have it open?  The spare file was the file itself two
+ * writes ago, and who reads that must not see it change.  A lease tells, and
+ * keeps others out until the descriptor is closed; whoever waits for that
+ * would be made known to us by SIGIO, which ends a process.
+ */
+static bool
+is_ours_alone(int fd)
+{
+	return fcntl(fd, F_SETSIG, SIGURG) == 0 &&
+	    fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
+}
+
+static int
+overwrite(int fd, const void *data, size_t len)
+{
+	struct stat	st;
+
+	if (pwrite(fd, data, len, 0) != (ssize_t)len || fstat(fd, &st) == -1)
+		return -1;
+	return st.st_size == (off_t)len ? 0 : ftruncate(fd, (off_t)len);
+}
+
+/*
+ * Into what the spare file has of the disk; the file that it takes the place
+ * of is the spare one then.
+ */
+static int
+write_spare(int dir_fd, const char *path, const void *data, size_t len,
+    bool though_read)
+{
+	char	spare[PATH_SIZE];
+	int	fd;
+
+	if ((fd = open_spare(dir_fd, path, spare, 0)) == -1)
+		return -1;
+	if ((!is_ours_alone(fd) && !though_read) ||
+	    overwrite(fd, data, len) == -1)
+		return fail(fd, errno);
+	if (close(fd) == -1)
+		return -1;
+	return renameat2(dir_fd, spare, dir_fd, path, RENAME_EXCHANGE);
+}
+
+/* In the place of what is there, if anything; that is the spare one then. */
+static int
+put_in_place(int dir_fd, const char *temporary, const char *path)
+{
+	char	spare[PATH_SIZE];
+
+	if (renameat2(dir_fd, temporary, dir_fd, path, RENAME_EXCHANGE) == -1)
+		return renameat(dir_fd, temporary, dir_fd, path);
+	snprintf(spare, sizeof(spare), "%s.spare", path);
+	return renameat(dir_fd, temporary, dir_fd, spare);
+}
+
 static int
 write_new(int dir_fd, const char *path, const void *data, size_t len)
 {
@@ -80,7 +144,7 @@ write_new(int dir_fd, const char *path, const void *data, size_t len)
 		return -1;
 	n = write(fd, data, len);
 	if ((size_t)n == len && close(fd) == 0)
-		return renameat(dir_fd, temporary, dir_fd, path);
+		return put_in_place(dir_fd, temporary, path);
 	/* On a full disk it would keep what little is left. */
 	saved = n == -1 || (size_t)n == len ? errno : ENOSPC;
 	if ((size_t)n != len)
@@ -88,32 +152,6 @@ write_new(int dir_fd, const char *path, const void *data, size_t len)
 	unlinkat(dir_fd, temporary, 0);
 	errno = saved;
 	return -1;
-}
-
-static int
-open_spare(int dir_fd, const char *path, char spare[PATH_SIZE], int flags)
-{
-	snprintf(spare, PATH_SIZE, "%s.spare", path);
-	return openat(dir_fd, spare, flags | O_WRONLY | O_CLOEXEC |
-	    O_NOFOLLOW | O_NONBLOCK, 0644);
-}
-
-/* Into what the spare file has of the disk; the file that it takes the place
- * of is the spare one then. */
-static int
-write_spare(int dir_fd, const char *path, const void *data, size_t len)
-{
-	char	spare[PATH_SIZE];
-	int	fd;
-
-	if ((fd = open_spare(dir_fd, path, spare, 0)) == -1)
-		return -1;
-	if (pwrite(fd, data, len, 0) != (ssize_t)len ||
-	    ftruncate(fd, (off_t)len) == -1)
-		return fail(fd, errno);
-	if (close(fd) == -1)
-		return -1;
-	return renameat2(dir_fd, spare, dir_fd, path, RENAME_EXCHANGE);
 }
 
 bool
@@ -148,11 +186,12 @@ smallfile_write(int dir_fd, const char *path, const void *data, size_t len)
 {
 	int	saved;
 
-	if (write_new(dir_fd, path, data, len) == 0)
+	if (write_spare(dir_fd, path, data, len, false) == 0 ||
+	    write_new(dir_fd, path, data, len) == 0)
 		return 0;
 	saved = errno;
 	if (smallfile_no_space(saved) &&
-	    write_spare(dir_fd, path, data, len) == 0)
+	    write_spare(dir_fd, path, data, len, true) == 0)
 		return 0;
 	errno = saved;
 	return -1;

@@ -20,15 +20,18 @@ ssize_t	smallfile_read(int dir_fd, const char *path, char *buf, size_t size);
 int64_t	smallfile_number(int dir_fd, const char *path);
 
 /*
- * Replace the file in one step, by way of <path>.new; where the disk is full
- * and there is a spare file, by way of that.  -1 and errno.
+ * Replace the file in one step: who has it open reads on what it was.  It is
+ * written into <path>.spare, and the two change places; no file is made and
+ * none renamed over another, as this is what takes the time on ext4, and what
+ * a full disk refuses.  Where there is no spare file yet, or somebody still
+ * reads it, it is written into <path>.new, and what was there is the spare
+ * file from then on.  -1 and errno.
  */
 int	smallfile_write(int dir_fd, const char *path, const void *, size_t);
 
 /*
  * Have <path>.spare, with size bytes of the disk, for smallfile_write to take
- * when there is no more: it and the file, which must be there by then, change
- * places each time.  -1 and errno.
+ * also when there is no more; the file must be there by then.  -1 and errno.
  */
 #define SMALLFILE_RESERVE_MAX	2048
 int	smallfile_reserve(int dir_fd, const char *path, size_t size);

@@ -14,7 +14,7 @@
  *	status		STATUS_SIZE bytes, see supervise_pack_status
  *	stat, pid	the same for people
  *	reeve		key=value lines, see reeve-service(5)
- *	*.spare		of status and reeve, see smallfile.h
+ *	*.spare		of the last four, see smallfile.h
  */
 
 #define STATUS_SIZE	20

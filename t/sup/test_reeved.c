@@ -86,6 +86,83 @@ START_TEST(restarts_at_once_when_killed)
 }
 END_TEST
 
+static void
+kill_again(const char *service)
+{
+	long long	starts = stage_number(service, "starts");
+	pid_t		pid = pid_of(service);
+
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	AWAIT(stage_number(service, "starts") == starts + 1 &&
+	    runs(service) && atoi(stage_read("state/service/%s/supervise/pid",
+	    service)) == pid_of(service));
+}
+
+/* As the two of each change places, reading is reading of the past. */
+START_TEST(who_reads_a_file_sees_no_later_one)
+{
+	static const char *const names[] = { "status", "pid", "reeve" };
+	char			 old[3][1024], now[1024];
+	ssize_t			 len[3];
+	int			 fds[3], i, turn;
+
+	stage_service("a", SLEEP);
+	stage_reeved();
+	AWAIT(runs("a"));
+	kill_again("a");
+	for (i = 0; i < 3; i++) {
+		fds[i] = open(stage_path("state/service/a/supervise/%s",
+		    names[i]), O_RDONLY | O_CLOEXEC);
+		len[i] = pread(fds[i], old[i], sizeof(old[i]), 0);
+		ck_assert_int_gt(len[i], 0);
+	}
+	for (turn = 0; turn < 4; turn++) {
+		kill_again("a");
+		for (i = 0; i < 3; i++) {
+			ck_assert_int_eq(pread(fds[i], now, sizeof(now), 0),
+			    len[i]);
+			ck_assert_mem_eq(now, old[i], (size_t)len[i]);
+		}
+	}
+	for (i = 0; i < 3; i++)
+		close(fds[i]);
+}
+END_TEST
+
+static ino_t
+inode(const char *name, const char *suffix)
+{
+	struct stat	st;
+
+	ck_assert_int_eq(stat(stage_path("state/service/a/supervise/%s%s",
+	    name, suffix), &st), 0);
+	return st.st_ino;
+}
+
+/* What makes a restart slow on ext4, and fails on a full disk. */
+START_TEST(a_restart_makes_no_file)
+{
+	static const char *const names[] = { "status", "pid", "reeve" };
+	ino_t			 inodes[3][2];
+	int			 i, turn;
+
+	stage_service("a", SLEEP);
+	stage_reeved();
+	AWAIT(runs("a"));
+	kill_again("a");
+	for (i = 0; i < 3; i++) {
+		inodes[i][0] = inode(names[i], "");
+		inodes[i][1] = inode(names[i], ".spare");
+	}
+	for (turn = 0; turn < 3; turn++) {
+		kill_again("a");
+		for (i = 0; i < 3; i++)
+			ck_assert(inode(names[i], "") == inodes[i][0] ||
+			    inode(names[i], "") == inodes[i][1]);
+	}
+}
+END_TEST
+
 START_TEST(backs_off_from_the_second_failure_on)
 {
 	long long	 ms[4];
@@ -670,6 +747,8 @@ reeved_suite(void)
 	tcase_add_checked_fixture(tc, stage_setup, stage_teardown);
 	tcase_add_test(tc, starts_in_order_of_names);
 	tcase_add_test(tc, restarts_at_once_when_killed);
+	tcase_add_test(tc, who_reads_a_file_sees_no_later_one);
+	tcase_add_test(tc, a_restart_makes_no_file);
 	tcase_add_test(tc, backs_off_from_the_second_failure_on);
 	tcase_add_test(tc, up_ends_a_backoff);
 	tcase_add_test(tc, finish_is_told_how_run_ended);
