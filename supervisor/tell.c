@@ -6,7 +6,7 @@
 #include "log.h"
 #include "tell.h"
 
-#define STATUS_EVERY_MS	100	/* at most so often */
+#define STATUS_EVERY_MS	100	/* at most so often; again without room */
 
 void
 tell_init(struct tell *t)
@@ -90,6 +90,19 @@ log_ready(struct tell *t, const struct roster *r)
 	t->logged = true;
 }
 
+/* One that found no room is not left for the next, which is sent when the
+ * time is over. */
+static void
+ping(struct tell *t, int64_t now_ms)
+{
+	int64_t	next_ms = t->socket.every_ms;
+
+	if (sdnotify_send(&t->socket, "WATCHDOG=1") == -1 &&
+	    errno == EAGAIN && next_ms > STATUS_EVERY_MS)
+		next_ms = STATUS_EVERY_MS;
+	t->ping_ms = now_ms + next_ms;
+}
+
 void
 tell_all(struct tell *t, const struct roster *r)
 {
@@ -99,10 +112,8 @@ tell_all(struct tell *t, const struct roster *r)
 	log_ready(t, r);
 	if (t->socket.fd == -1)
 		return;
-	if (t->ping_ms <= now_ms) {
-		(void)sdnotify_send(&t->socket, "WATCHDOG=1");
-		t->ping_ms = now_ms + t->socket.every_ms;
-	}
+	if (t->ping_ms <= now_ms)
+		ping(t, now_ms);
 	t->again_ms = NEVER;
 	describe(t, r, status, sizeof(status));
 	if (!t->stopping && (t->reloading || (t->logged && !t->announced))) {

@@ -214,6 +214,38 @@ START_TEST(a_receiver_that_is_slow)
 }
 END_TEST
 
+/* Half of the time that it is given is over with each ping, so that one which
+ * found no room cannot be left for the next. */
+START_TEST(a_ping_without_room_is_sent_again)
+{
+	struct sockaddr_un	addr = { .sun_family = AF_UNIX };
+	long long		before;
+	pid_t			reeved;
+	int			fd = notify_socket(stage_path("notify")), out;
+
+	setenv("WATCHDOG_USEC", "2000000", 1);
+	stage_service("a", SLEEP);
+	reeved = stage_reeved();
+	hear(fd, "READY=1");
+	hear_ping(fd);
+	before = monotonic_us();
+	ck_assert_int_ne(out = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC |
+	    SOCK_NONBLOCK, 0), -1);
+	strcpy(addr.sun_path, stage_path("notify"));
+	ck_assert_int_eq(connect(out, (struct sockaddr *)&addr,
+	    sizeof(addr)), 0);
+	while (send(out, "STATUS=", 7, 0) != -1)
+		continue;
+	usleep(1200000);
+	hear_ping(fd);
+	ck_assert_int_lt(monotonic_us() - before, 1800000);
+	kill(reeved, SIGKILL);
+	stage_wait(reeved);
+	close(out);
+	close(fd);
+}
+END_TEST
+
 /* --- process 1 --------------------------------------------------------------- */
 
 static unsigned
@@ -319,6 +351,7 @@ system_case(void)
 	tcase_add_test(tc, status_says_what_is_not_ready);
 	tcase_add_test(tc, a_reload_begins_and_ends);
 	tcase_add_test(tc, a_receiver_that_is_slow);
+	tcase_add_test(tc, a_ping_without_room_is_sent_again);
 	tcase_add_test(tc, process_1_of_a_container);
 	tcase_add_test(tc, process_1_that_cannot);
 	tcase_add_test(tc, process_1_and_a_deaf_stray);
