@@ -173,8 +173,10 @@ smallfile_reserve(int dir_fd, const char *path, size_t size)
 		return -1;
 	if (fstat(fd, &st) == -1)
 		return fail(fd, errno);
-	n = (ssize_t)size;
-	if (st.st_size < (off_t)size && (n = pwrite(fd, zeros, size, 0)) == -1)
+	/* What somebody reads has its place on the disk, and keeps it. */
+	if (st.st_size >= (off_t)size || (st.st_size > 0 && !is_ours_alone(fd)))
+		return close(fd);
+	if ((n = pwrite(fd, zeros, size, 0)) == -1)
 		return fail(fd, errno);
 	if ((size_t)n != size)
 		return fail(fd, ENOSPC);

@@ -163,6 +163,31 @@ START_TEST(a_restart_makes_no_file)
 }
 END_TEST
 
+/* It is the spare one when the successor makes room for it. */
+START_TEST(who_reads_a_file_sees_no_successor)
+{
+	char	old[1024], now[1024];
+	pid_t	reeved;
+	ssize_t	len;
+	int	fd;
+
+	stage_service("a", SLEEP);
+	reeved = stage_reeved();
+	AWAIT(runs("a"));
+	ck_assert_int_ne(fd = open(stage_path("state/service/a/supervise/"
+	    "reeve"), O_RDONLY | O_CLOEXEC), -1);
+	ck_assert_int_gt(len = pread(fd, old, sizeof(old), 0), 0);
+	kill_again("a");
+	kill(reeved, SIGKILL);
+	stage_wait(reeved);
+	stage_reeved();
+	AWAIT(stage_number("a", "starts") == 1 && runs("a"));
+	ck_assert_int_eq(pread(fd, now, sizeof(now), 0), len);
+	ck_assert_mem_eq(now, old, (size_t)len);
+	close(fd);
+}
+END_TEST
+
 START_TEST(backs_off_from_the_second_failure_on)
 {
 	long long	 ms[4];
@@ -749,6 +774,7 @@ reeved_suite(void)
 	tcase_add_test(tc, restarts_at_once_when_killed);
 	tcase_add_test(tc, who_reads_a_file_sees_no_later_one);
 	tcase_add_test(tc, a_restart_makes_no_file);
+	tcase_add_test(tc, who_reads_a_file_sees_no_successor);
 	tcase_add_test(tc, backs_off_from_the_second_failure_on);
 	tcase_add_test(tc, up_ends_a_backoff);
 	tcase_add_test(tc, finish_is_told_how_run_ended);
