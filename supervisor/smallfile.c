@@ -80,20 +80,30 @@ open_spare(int dir_fd, const char *path, char spare[PATH_SIZE], int flags)
  * would be made known to us by SIGIO, which ends a process.
  */
 static bool
-is_ours_alone(int fd)
+is_unread(int fd)
 {
 	return fcntl(fd, F_SETSIG, SIGURG) == 0 &&
 	    fcntl(fd, F_SETLEASE, F_WRLCK) == 0;
 }
 
-static int
-overwrite(int fd, const void *data, size_t len)
+/*
+ * Is it as we would make it?  What was given to somebody, or has a second
+ * name, is not written into: a new file takes its place.
+ */
+static bool
+is_ours(const struct stat *st)
 {
-	struct stat	st;
+	return S_ISREG(st->st_mode) && st->st_nlink == 1 &&
+	    st->st_uid == geteuid() &&
+	    (st->st_mode & (S_IWGRP | S_IWOTH)) == 0;
+}
 
-	if (pwrite(fd, data, len, 0) != (ssize_t)len || fstat(fd, &st) == -1)
+static int
+overwrite(int fd, off_t size, const void *data, size_t len)
+{
+	if (pwrite(fd, data, len, 0) != (ssize_t)len)
 		return -1;
-	return st.st_size == (off_t)len ? 0 : ftruncate(fd, (off_t)len);
+	return size <= (off_t)len ? 0 : ftruncate(fd, (off_t)len);
 }
 
 /*
@@ -104,20 +114,26 @@ static int
 write_spare(int dir_fd, const char *path, const void *data, size_t len,
     bool though_read)
 {
-	char	spare[PATH_SIZE];
-	int	fd;
+	char		spare[PATH_SIZE];
+	struct stat	st;
+	int		fd;
 
 	if ((fd = open_spare(dir_fd, path, spare, 0)) == -1)
 		return -1;
-	if ((!is_ours_alone(fd) && !though_read) ||
-	    overwrite(fd, data, len) == -1)
+	if (fstat(fd, &st) == -1 || !is_ours(&st) ||
+	    (!though_read && !is_unread(fd)) ||
+	    overwrite(fd, st.st_size, data, len) == -1)
 		return fail(fd, errno);
 	if (close(fd) == -1)
 		return -1;
 	return renameat2(dir_fd, spare, dir_fd, path, RENAME_EXCHANGE);
 }
 
-/* In the place of what is there, if anything; that is the spare one then. */
+/*
+ * In the place of what is there, if anything; that is the spare one then.
+ * Should it not be let to, it is removed, or it would be written into while
+ * somebody reads it.
+ */
 static int
 put_in_place(int dir_fd, const char *temporary, const char *path)
 {
@@ -126,7 +142,9 @@ put_in_place(int dir_fd, const char *temporary, const char *path)
 	if (renameat2(dir_fd, temporary, dir_fd, path, RENAME_EXCHANGE) == -1)
 		return renameat(dir_fd, temporary, dir_fd, path);
 	snprintf(spare, sizeof(spare), "%s.spare", path);
-	return renameat(dir_fd, temporary, dir_fd, spare);
+	if (renameat(dir_fd, temporary, dir_fd, spare) == -1)
+		unlinkat(dir_fd, temporary, 0);
+	return 0;
 }
 
 static int
@@ -137,9 +155,10 @@ write_new(int dir_fd, const char *path, const void *data, size_t len)
 	int	fd, saved;
 
 	snprintf(temporary, sizeof(temporary), "%s.new", path);
-	/* not blocking: a FIFO in its place would wait for a reader */
-	fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_TRUNC |
-	    O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK, 0644);
+	/* What a killed one left may be what somebody reads. */
+	unlinkat(dir_fd, temporary, 0);
+	fd = openat(dir_fd, temporary, O_WRONLY | O_CREAT | O_EXCL |
+	    O_CLOEXEC, 0644);
 	if (fd == -1)
 		return -1;
 	n = write(fd, data, len);
@@ -173,8 +192,10 @@ smallfile_reserve(int dir_fd, const char *path, size_t size)
 		return -1;
 	if (fstat(fd, &st) == -1)
 		return fail(fd, errno);
+	if (!is_ours(&st))
+		return fail(fd, EPERM);
 	/* What somebody reads has its place on the disk, and keeps it. */
-	if (st.st_size >= (off_t)size || (st.st_size > 0 && !is_ours_alone(fd)))
+	if (st.st_size >= (off_t)size || (st.st_size > 0 && !is_unread(fd)))
 		return close(fd);
 	if ((n = pwrite(fd, zeros, size, 0)) == -1)
 		return fail(fd, errno);

@@ -188,6 +188,44 @@ START_TEST(who_reads_a_file_sees_no_successor)
 }
 END_TEST
 
+/* A second name, other rights, and what is no file at all. */
+START_TEST(what_is_odd_is_not_written_into)
+{
+	char		 old[PATH_MAX], now[64];
+	const char	*status = "state/service/a/supervise/status";
+	struct stat	 st;
+	ssize_t		 len;
+	int		 fd;
+
+	stage_service("a", SLEEP);
+	stage_reeved();
+	AWAIT(runs("a"));
+	kill_again("a");
+	snprintf(old, sizeof(old), "%s", stage_path("%s", status));
+	ck_assert_int_eq(link(old, stage_path("snapshot")), 0);
+	ck_assert_int_eq(chmod(old, 0666), 0);
+	ck_assert_int_ne(fd = open(old, O_RDONLY | O_CLOEXEC), -1);
+	ck_assert_int_gt(len = read(fd, old, sizeof(old)), 0);
+	close(fd);
+	kill_again("a");
+	kill_again("a");
+	ck_assert_int_eq(stat(stage_path("%s", status), &st), 0);
+	ck_assert_int_eq(st.st_mode & 0022, 0);
+	ck_assert_int_eq(stat(stage_path("%s.spare", status), &st), 0);
+	ck_assert_int_eq(st.st_mode & 0022, 0);
+	ck_assert_int_ne(fd = open(stage_path("snapshot"), O_RDONLY |
+	    O_CLOEXEC), -1);
+	ck_assert_int_eq(read(fd, now, sizeof(now)), len);
+	ck_assert_mem_eq(now, old, (size_t)len);
+	close(fd);
+	unlink(stage_path("%s.spare", status));
+	ck_assert_int_eq(mkdir(stage_path("%s.spare", status), 0755), 0);
+	kill_again("a");
+	ck_assert(!stage_logged("cannot write status"));
+	ck_assert_int_eq(access(stage_path("%s.new", status), F_OK), -1);
+}
+END_TEST
+
 START_TEST(backs_off_from_the_second_failure_on)
 {
 	long long	 ms[4];
@@ -775,6 +813,7 @@ reeved_suite(void)
 	tcase_add_test(tc, who_reads_a_file_sees_no_later_one);
 	tcase_add_test(tc, a_restart_makes_no_file);
 	tcase_add_test(tc, who_reads_a_file_sees_no_successor);
+	tcase_add_test(tc, what_is_odd_is_not_written_into);
 	tcase_add_test(tc, backs_off_from_the_second_failure_on);
 	tcase_add_test(tc, up_ends_a_backoff);
 	tcase_add_test(tc, finish_is_told_how_run_ended);
