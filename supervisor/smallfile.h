@@ -25,7 +25,8 @@ int64_t	smallfile_number(int dir_fd, const char *path);
  * none renamed over another, as this is what takes the time on ext4, and what
  * a full disk refuses.  Where there is no spare file yet, or somebody still
  * reads it, it is written into <path>.new, and what was there is the spare
- * file from then on.  -1 and errno.
+ * file from then on; only when the disk is full the spare file is written
+ * though it is read.  -1 and errno.
  */
 int	smallfile_write(int dir_fd, const char *path, const void *, size_t);
 
