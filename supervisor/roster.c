@@ -26,7 +26,8 @@
 #define RETRY_MIN_MS	100
 #define RETRY_MAX_MS	60000
 #define UNFINISHED_MS	5000	/* to look again at one without run */
-#define REPUBLISH_MS	1000	/* to write again what could not be written */
+#define REPUBLISH_MS	1000	/* to write again what could not be written, */
+				/* twice as long each time, to RETRY_MAX_MS */
 #define REAP_MAX	64	/* children in a turn */
 
 /* Descriptors: of a process, see struct service; of the pipe to a log; and
@@ -77,6 +78,7 @@ roster_init(struct roster *r)
 	SLIST_INIT(&r->unfinished);
 	r->scan_due_ms = r->unfinished_due_ms = r->publish_due_ms = NEVER;
 	r->scan_retry_ms = RETRY_MIN_MS;
+	r->publish_retry_ms = REPUBLISH_MS;
 	r->fds_max = RLIM_INFINITY;
 	r->fds_due = SPARE_FDS;
 }
@@ -110,7 +112,7 @@ publish(struct service *sv)
 		log_info("status written", "service=%s", log_str(sv->name));
 	sv->unpublished = failed;
 	if (failed && r->publish_due_ms == NEVER)
-		r->publish_due_ms = roster_now_ms() + REPUBLISH_MS;
+		r->publish_due_ms = roster_now_ms() + r->publish_retry_ms;
 }
 
 /* The pipe is ours so that either side can restart without the other. */
@@ -639,12 +641,16 @@ republish(struct roster *r)
 	struct service	*sv;
 
 	r->publish_due_ms = NEVER;
+	if ((r->publish_retry_ms *= 2) > RETRY_MAX_MS)
+		r->publish_retry_ms = RETRY_MAX_MS;
 	TAILQ_FOREACH(sv, &r->services, entry) {
 		if (sv->unpublished && !sv->released)
 			publish(sv);
 		if (sv->log != NULL && sv->log->unpublished && !sv->released)
 			publish(sv->log);
 	}
+	if (r->publish_due_ms == NEVER)
+		r->publish_retry_ms = REPUBLISH_MS;
 }
 
 void

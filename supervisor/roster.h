@@ -28,6 +28,7 @@ struct roster {
 	bool		 aliased;	/* of one directory two names */
 	int64_t		 scan_every_ms;	/* 0: a notifier says when */
 	int64_t		 publish_due_ms; /* what could not be written */
+	int64_t		 publish_retry_ms; /* pause after a failure */
 	bool		 unreaped;	/* there may be more children */
 	bool		 changed;	/* a service, since roster_release */
 	bool		 stopping;	/* no more scans */
