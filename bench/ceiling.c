@@ -13,6 +13,7 @@
 #include "gauge.h"
 #include "jetstream.h"
 #include "json.h"
+#include "props.h"
 #include "space.h"
 
 #define CHAT	"BENCH_CHAT"
@@ -92,7 +93,7 @@ start_hop(const struct stage *s, const struct crowd *c, const struct load *l,
     const char *stream, const char *subject, struct error *e)
 {
 	char		 copies[16];
-	char		*argv[CROWD_OWNERS + 8] = { stage_program("hop", e),
+	char		*argv[CROWD_OWNERS + 8] = { props_program("hop", e),
 			    s->config.servers,
 			    (char *)(uintptr_t)s->creds_path,
 			    (char *)(uintptr_t)stream,

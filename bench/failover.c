@@ -6,15 +6,8 @@
  *
  *	failover [--check] [TTL...]
  */
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -29,14 +22,11 @@
 #include "conf.h"
 #include "creds.h"
 #include "files.h"
-#include "jwt.h"
 #include "log.h"
-#include "profile.h"
+#include "props.h"
 #include "records.h"
-#include "trust.h"
 #include "warden.h"
 
-#define SPACE		"bench"
 #define START_MS	20000
 #define STOP_MOST_MS	1000
 #define KILL_MORE_MS	2000	/* than the TTL */
@@ -67,73 +57,25 @@ struct failover {
 	unsigned	 renewals;
 };
 
-static const char	*bindir;
 static char		 dir[] = "/tmp/reeve-bench-XXXXXX";
 
-/* --- programs --------------------------------------------------------------------- */
-
-static pid_t
-spawn(const char *name, const char *const args[])
-{
-	const char	*argv[16];
-	char		 path[PATH_MAX], log[PATH_MAX];
-	int		 fd, i = 0;
-	pid_t		 pid;
-
-	snprintf(path, sizeof(path), "%s/%s", bindir, name);
-	snprintf(log, sizeof(log), "%s/log", dir);
-	argv[i++] = name;
-	while (*args != NULL && i < 15)
-		argv[i++] = *args++;
-	argv[i] = NULL;
-	if ((pid = fork()) != 0)
-		return pid;
-	prctl(PR_SET_PDEATHSIG, SIGKILL);
-	setsid();
-	if ((fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600)) != -1) {
-		dup2(fd, STDOUT_FILENO);
-		dup2(fd, STDERR_FILENO);
-	}
-	execv(path, (char *const *)(uintptr_t)argv);
-	_exit(EX_UNAVAILABLE);
-}
-
-static int
-await_end(pid_t pid)
-{
-	int	status;
-
-	while (waitpid(pid, &status, 0) == -1)
-		if (errno != EINTR)
-			return -1;
-	return status;
-}
-
-static int
-reeve(const char *const args[], struct error *e)
-{
-	pid_t	pid = spawn("reeve", args);
-
-	if (pid == -1)
-		return error_errno(e, EX_OSERR, "fork");
-	return await_end(pid) == 0 ? 0 : error_set(e, EX_UNAVAILABLE,
-	    "reeve %s does not succeed", args[0]);
-}
+/* --- a machine ----------------------------------------------------------------- */
 
 static int
 start(struct machine *h, struct error *e)
 {
-	const char *const	args[] = { "--state", h->state, NULL };
+	const char *const	argv[] = { "reeved", "--state", h->state,
+				    NULL };
 
-	h->reeved = spawn("reeved", args);
-	return h->reeved == -1 ? error_errno(e, EX_OSERR, "fork") : 0;
+	h->reeved = props_start(dir, argv, e);
+	return h->reeved == -1 ? -1 : 0;
 }
 
 static void
 stop(struct machine *h)
 {
 	if (h->reeved > 0 && kill(h->reeved, SIGTERM) == 0)
-		(void)await_end(h->reeved);
+		(void)props_await(h->reeved);
 	h->reeved = 0;
 }
 
@@ -155,28 +97,11 @@ crash(struct machine *h)
 		free(text);
 	}
 	kill(h->reeved, SIGKILL);
-	(void)await_end(h->reeved);
+	(void)props_await(h->reeved);
 	h->reeved = 0;
 }
 
 /* --- a space of two hosts ------------------------------------------------------------ */
-
-static int
-free_port(void)
-{
-	struct sockaddr_in	a = { .sin_family = AF_INET,
-				    .sin_addr.s_addr = htonl(
-				    INADDR_LOOPBACK) };
-	socklen_t		len = sizeof(a);
-	int			fd = socket(AF_INET, SOCK_STREAM, 0);
-	int			port = 0;
-
-	if (fd != -1 && bind(fd, (struct sockaddr *)&a, len) == 0 &&
-	    getsockname(fd, (struct sockaddr *)&a, &len) == 0)
-		port = ntohs(a.sin_port);
-	close(fd);
-	return port;
-}
 
 /* A host of its own for the broker: it is not to die with one that works. */
 static int
@@ -184,15 +109,15 @@ make_broker(struct failover *f, unsigned ttl_s, int port, struct error *e)
 {
 	char			 listen[32], ttl[32], path[200];
 	struct machine		*h = &f->broker;
-	const char *const	 args[] = { "init", "--state", h->state,
-				    "--space", SPACE, "--listen", listen,
+	const char *const	 argv[] = { "reeve", "init", "--state", h->state,
+				    "--space", PROPS_SPACE, "--listen", listen,
 				    "--lease-ttl", ttl, NULL };
 	int			 i, fd;
 
 	snprintf(h->state, sizeof(h->state), "%s/broker-%u", dir, ttl_s);
 	snprintf(listen, sizeof(listen), "127.0.0.1:%d", port);
 	snprintf(ttl, sizeof(ttl), "%us", ttl_s);
-	if (reeve(args, e) == -1)
+	if (props_run(dir, argv, e) == -1)
 		return -1;
 	for (i = 0; roles[i] != NULL; i++) {
 		snprintf(path, sizeof(path), "%s/service/%s/down", h->state,
@@ -205,38 +130,15 @@ make_broker(struct failover *f, unsigned ttl_s, int port, struct error *e)
 }
 
 static int
-connect_root(struct failover *f, int port, struct error *e)
+reach(struct failover *f, int port, struct error *e)
 {
-	char			servers[64], path[200];
-	struct bus_conf		conf = { .servers = servers,
-				    .creds = &f->creds, .name = "failover" };
-	struct permissions	p = { 0 };
-	struct trust		t;
-	struct nkey		signer;
-	int64_t			until = clock_ms() + START_MS;
+	char	servers[64];
 
 	snprintf(servers, sizeof(servers), "nats://127.0.0.1:%d", port);
-	snprintf(path, sizeof(path), "%s/trust/auth.json", f->broker.state);
-	if (trust_load(&t, path, e) == -1)
+	if (props_user(&f->creds, f->broker.state, e) == -1)
 		return -1;
-	if (strlist_add(&p.pub_allow, "_INBOX.>") &&
-	    strlist_add(&p.sub_allow, ">") &&
-	    nkey_from_seed(&signer, t.signing_seed, e) == 0 &&
-	    nkey_new(&f->creds.key, NKEY_USER, e) == 0)
-		f->creds.jwt = jwt_user(&signer, t.account_pub,
-		    f->creds.key.public, "failover", &p, 0, e);
-	nkey_wipe(&signer);
-	permissions_free(&p);
-	trust_wipe(&t);
-	if (f->creds.jwt == NULL)
-		return -1;
-	/* One that is starting refuses for a moment. */
-	while (bus_open(&f->bus, &conf, e) == -1) {
-		if (clock_ms() > until)
-			return -1;
-		usleep(10000);
-	}
-	return 0;
+	return props_reach(&f->bus, servers, &f->creds, clock_ms() + START_MS,
+	    e);
 }
 
 static int
@@ -245,8 +147,8 @@ make_host(struct failover *f, unsigned i, unsigned ttl_s, int port,
 {
 	char			 server[64], trust[200], path[200], *text;
 	struct machine		*h = &f->hosts[i];
-	const char *const	 args[] = { "init", "--state", h->state,
-				    "--space", SPACE, "--server", server,
+	const char *const	 argv[] = { "reeve", "init", "--state", h->state,
+				    "--space", PROPS_SPACE, "--server", server,
 				    "--import-trust", trust, NULL };
 
 	snprintf(h->state, sizeof(h->state), "%s/host%u-%u", dir, i,
@@ -255,7 +157,7 @@ make_host(struct failover *f, unsigned i, unsigned ttl_s, int port,
 	snprintf(trust, sizeof(trust), "%s/trust/auth.json",
 	    f->broker.state);
 	snprintf(path, sizeof(path), "%s/host-id", h->state);
-	if (reeve(args, e) == -1 ||
+	if (props_run(dir, argv, e) == -1 ||
 	    (text = file_read(path, sizeof(h->id), NULL, e)) == NULL)
 		return -1;
 	snprintf(h->id, sizeof(h->id), "%.*s", (int)strcspn(text, "\n"),
@@ -312,11 +214,11 @@ await_works(struct failover *f, const struct machine *h, int64_t most_ms,
 static int
 stand_by(struct machine *h, struct error *e)
 {
-	const char *const	args[] = { "wait", "--state", h->state,
+	const char *const	argv[] = { "reeve", "wait", "--state", h->state,
 				    "--ready", "all", "--timeout", "20s",
 				    NULL };
 
-	return start(h, e) == -1 ? -1 : reeve(args, e);
+	return start(h, e) == -1 ? -1 : props_run(dir, argv, e);
 }
 
 /* The worst moment to die is just after a renewal. */
@@ -379,11 +281,11 @@ static int
 measure_ttl(struct failover *f, unsigned ttl_s, struct error *e)
 {
 	int64_t	stop_ms, kill_ms, ttl_ms = (int64_t)ttl_s * 1000;
-	int	port = free_port();
+	int	port = props_free_port(e);
 
-	if (make_broker(f, ttl_s, port, e) == -1 ||
-	    connect_root(f, port, e) == -1 ||
-	    bus_subscribe(f->bus, "$KV.cotal_delivery_" SPACE ".lease.0",
+	if (port == -1 || make_broker(f, ttl_s, port, e) == -1 ||
+	    reach(f, port, e) == -1 ||
+	    bus_subscribe(f->bus, "$KV.cotal_delivery_" PROPS_SPACE ".lease.0",
 	    NULL, on_lease, f, e) == NULL ||
 	    make_host(f, 0, ttl_s, port, e) == -1 ||
 	    make_host(f, 1, ttl_s, port, e) == -1 ||
@@ -461,18 +363,12 @@ int
 main(int argc, char **argv)
 {
 	static struct failover	f;
-	static char		self[PATH_MAX];
 
 	if (!parse(&f, argc, argv)) {
 		fprintf(stderr, "usage: failover [--check] [TTL...]\n"
 		    "TTL: of the lease, %d to %d seconds\n", TTL_MIN_S,
 		    TTL_MAX_S);
 		return EX_USAGE;
-	}
-	if ((bindir = getenv("REEVE_BINDIR")) == NULL || bindir[0] == '\0') {
-		if (file_own_dir(self, sizeof(self)) == -1)
-			return EX_SOFTWARE;
-		bindir = strcat(self, "/..");
 	}
 	if (mkdtemp(dir) == NULL) {
 		fprintf(stderr, "bench: %s: %s\n", dir, strerror(errno));

@@ -1,29 +1,18 @@
 /* SPDX-License-Identifier: ISC */
-#include <sys/prctl.h>
-#include <sys/socket.h>
-#include <sys/wait.h>
-
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
-#include <netinet/in.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "files.h"
 #include "jetstream.h"
-#include "jwt.h"
-#include "profile.h"
+#include "props.h"
 #include "records.h"
 #include "space.h"
 #include "stage.h"
-#include "trust.h"
 
-#define SPACE		"bench"
 #define READY_MS	20000
 #define DRAIN_MS	20000
 #define LOOK_MS		10
@@ -32,72 +21,14 @@
 
 /* --- programs ----------------------------------------------------------- */
 
-char *
-stage_program(const char *name, struct error *e)
-{
-	char		 self[PATH_MAX] = "", up[PATH_MAX + 4], *path = NULL;
-	const char	*given = getenv("REEVE_BINDIR");
-
-	if (given != NULL && given[0] != '\0')
-		path = file_program(given, strlen(given), name);
-	(void)file_own_dir(self, sizeof(self));
-	snprintf(up, sizeof(up), "%s/..", self);
-	if (path == NULL &&
-	    (path = file_program(self, strlen(self), name)) == NULL &&
-	    (path = file_program(up, strlen(up), name)) == NULL)
-		error_set(e, EX_UNAVAILABLE, "%s is neither in %s nor above: "
-		    "build it, or set REEVE_BINDIR", name, self);
-	return path;
-}
-
-/* In a child: what it says goes to the log of the stage. */
-static void
-exec_logged(const struct stage *s, const char *const argv[])
-{
-	char	path[PATH_MAX];
-	int	fd;
-
-	prctl(PR_SET_PDEATHSIG, SIGTERM);
-	snprintf(path, sizeof(path), "%s/log", s->dir);
-	fd = open(path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
-	if (fd != -1) {
-		dup2(fd, STDOUT_FILENO);
-		dup2(fd, STDERR_FILENO);
-	}
-	execv(argv[0], (char *const *)(uintptr_t)argv);
-	_exit(EX_UNAVAILABLE);
-}
-
-static int
-run(const struct stage *s, const char *const argv[], struct error *e)
-{
-	pid_t	pid;
-	int	status;
-
-	if ((pid = fork()) == -1)
-		return error_errno(e, EX_OSERR, "fork");
-	if (pid == 0)
-		exec_logged(s, argv);
-	while (waitpid(pid, &status, 0) == -1)
-		if (errno != EINTR)
-			return error_errno(e, EX_OSERR, "waitpid");
-	if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
-		return 0;
-	return error_set(e, EX_UNAVAILABLE, "%s %s: status 0x%x", argv[0],
-	    argv[1], (unsigned)status);
-}
-
 int
 stage_role(struct stage *s, const char *verb, const char *role,
     struct error *e)
 {
-	char			*reeve = stage_program("reeve", e);
-	const char *const	 argv[] = { reeve, verb, "--state", s->state,
+	const char *const	argv[] = { "reeve", verb, "--state", s->state,
 				    role, NULL };
-	int			 r = reeve == NULL ? -1 : run(s, argv, e);
 
-	free(reeve);
-	return r;
+	return props_run(s->dir, argv, e);
 }
 
 void
@@ -117,132 +48,21 @@ stage_show_log(const struct stage *s)
 /* --- making the space --------------------------------------------------- */
 
 static int
-free_port(struct error *e)
-{
-	struct sockaddr_in	a = { .sin_family = AF_INET };
-	socklen_t		len = sizeof(a);
-	int			fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC,
-				    0);
-	int			port = -1;
-
-	a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-	if (fd == -1 || bind(fd, (struct sockaddr *)&a, len) == -1 ||
-	    getsockname(fd, (struct sockaddr *)&a, &len) == -1)
-		error_errno(e, EX_OSERR, "no free port");
-	else
-		port = ntohs(a.sin_port);
-	if (fd != -1)
-		close(fd);
-	return port;
-}
-
-static int
 init_space(struct stage *s, struct error *e)
 {
-	char			*reeve = stage_program("reeve", e);
-	char			 listen[32];
-	const char *const	 argv[] = { reeve, "init", "--state",
-				    s->state, "--space", SPACE, "--listen",
-				    listen, NULL };
-	int			 port = free_port(e), r = -1;
+	char			listen[32];
+	const char *const	argv[] = { "reeve", "init", "--state",
+				    s->state, "--space", PROPS_SPACE,
+				    "--listen", listen, NULL };
+	int			port = props_free_port(e);
 
 	snprintf(listen, sizeof(listen), "127.0.0.1:%d", port);
-	if (reeve != NULL && port != -1)
-		r = run(s, argv, e);
-	free(reeve);
-	return r == -1 ? -1 : config_load(&s->config, s->state, e);
-}
-
-/* What no role may: this user exists for the length of a benchmark, on a
- * broker that nobody else uses. */
-static bool
-grant(struct permissions *p, const char *id)
-{
-	return strlist_add(&p->pub_allow, "$JS.API.>") &&
-	    strlist_add(&p->pub_allow, "$JS.ACK.>") &&
-	    strlist_add(&p->pub_allow, "$KV.>") &&
-	    strlist_add(&p->pub_allow, "cotal." SPACE ".chat.>") &&
-	    strlist_add(&p->pub_allow, "bench.>") &&
-	    strlist_addf(&p->sub_allow, "_INBOX_%s.>", id);
-}
-
-static int
-mint(struct stage *s, const struct trust *t, struct error *e)
-{
-	struct permissions	p = { 0 };
-	struct nkey		signer;
-
-	if (nkey_new(&s->creds.key, NKEY_USER, e) == -1 ||
-	    nkey_from_seed(&signer, t->signing_seed, e) == -1)
+	if (port == -1 || props_run(s->dir, argv, e) == -1)
 		return -1;
-	if (!grant(&p, s->creds.key.public))
-		error_errno(e, EX_OSERR, "permissions");
-	else
-		s->creds.jwt = jwt_user(&signer, t->account_pub,
-		    s->creds.key.public, "bench", &p, 0, e);
-	permissions_free(&p);
-	nkey_wipe(&signer);
-	if (s->creds.jwt == NULL)
-		return -1;
-	return creds_save(&s->creds, s->creds_path, e);
-}
-
-static int
-make_creds(struct stage *s, struct error *e)
-{
-	char		*path = config_path(&s->config, "trust/auth.json");
-	struct trust	 t;
-	int		 r;
-
-	if (path == NULL)
-		return error_errno(e, EX_OSERR, "trust");
-	if ((r = trust_load(&t, path, e)) == 0) {
-		r = mint(s, &t, e);
-		trust_wipe(&t);
-	}
-	free(path);
-	return r;
+	return config_load(&s->config, s->state, e);
 }
 
 /* --- running it --------------------------------------------------------- */
-
-static int
-start_reeved(struct stage *s, struct error *e)
-{
-	char			*reeved = stage_program("reeved", e);
-	const char *const	 argv[] = { reeved, "--state", s->state,
-				    NULL };
-
-	if (reeved == NULL)
-		return -1;
-	if ((s->reeved = fork()) == 0) {
-		/* A terminal's ^C is for the warden, who ends all. */
-		setsid();
-		exec_logged(s, argv);
-	}
-	free(reeved);
-	if (s->reeved == -1) {
-		s->reeved = 0;
-		return error_errno(e, EX_OSERR, "fork");
-	}
-	return 0;
-}
-
-static int
-reach_broker(struct stage *s, int64_t until_ms, struct error *e)
-{
-	struct bus_conf	conf = { .servers = s->config.servers,
-			    .creds = &s->creds, .name = "bench" };
-
-	/* One that is starting refuses for a moment.  There is nothing to wait
-	 * on yet. */
-	while (bus_open(&s->bus, &conf, e) == -1) {
-		if (clock_ms() > until_ms)
-			return -1;
-		usleep(LOOK_MS * 1000);
-	}
-	return 0;
-}
 
 /* 1: the shard's lease says ready; 0: not yet; -1: *e. */
 static int
@@ -298,15 +118,21 @@ stage_await_ready(struct stage *s, struct error *e)
 int
 stage_open(struct stage *s, const char *dir, struct error *e)
 {
-	int64_t	until_ms = clock_ms() + READY_MS;
+	const char *const	argv[] = { "reeved", "--state", s->state,
+				    NULL };
+	int64_t			until_ms = clock_ms() + READY_MS;
 
 	memset(s, 0, sizeof(*s));
 	s->shards = 1;
 	snprintf(s->dir, sizeof(s->dir), "%s", dir);
 	snprintf(s->state, sizeof(s->state), "%s/state", dir);
 	snprintf(s->creds_path, sizeof(s->creds_path), "%s/bench.creds", dir);
-	if (init_space(s, e) == -1 || make_creds(s, e) == -1 ||
-	    start_reeved(s, e) == -1 || reach_broker(s, until_ms, e) == -1)
+	if (init_space(s, e) == -1 ||
+	    props_user(&s->creds, s->state, e) == -1 ||
+	    creds_save(&s->creds, s->creds_path, e) == -1 ||
+	    (s->reeved = props_start(s->dir, argv, e)) == -1 ||
+	    props_reach(&s->bus, s->config.servers, &s->creds, until_ms, e)
+	    == -1)
 		return -1;
 	return await_ready(s, until_ms, e);
 }
@@ -314,14 +140,11 @@ stage_open(struct stage *s, const char *dir, struct error *e)
 void
 stage_close(struct stage *s)
 {
-	int	status;
-
 	bus_close(s->bus);
 	s->bus = NULL;
 	if (s->reeved > 0) {
 		kill(s->reeved, SIGTERM);
-		while (waitpid(s->reeved, &status, 0) == -1 && errno == EINTR)
-			;
+		(void)props_await(s->reeved);
 	}
 	s->reeved = 0;
 	creds_wipe(&s->creds);

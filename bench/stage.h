@@ -11,8 +11,7 @@
 
 /*
  * A space of the benchmark's own: made by `reeve init` below dir, with its
- * own broker, run by reeved.  Programs are those of $REEVE_BINDIR, else those
- * beside this one or one directory up.
+ * own broker, run by reeved (see props.h).
  *
  * Everything returns 0, or -1 with *e.
  */
@@ -34,8 +33,6 @@ void	stage_close(struct stage *);
 /* The end of what reeved and the roles logged, to stderr. */
 void	stage_show_log(const struct stage *);
 
-/* malloc'd path of one of our programs. */
-char	*stage_program(const char *name, struct error *);
 /* `reeve VERB ROLE`, which returns when it is done. */
 int	stage_role(struct stage *, const char *verb, const char *role,
 	    struct error *);

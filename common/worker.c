@@ -253,7 +253,8 @@ ask_proof(struct worker *w, struct error *e)
 	struct worker_proof	*p = &w->proof;
 
 	/* Those that need no proof must not be half read. */
-	if (!watch_all_synced(w->watches, w->n_watches) || gate_read(&w->gate, BARRIER_MS, e) == -1) {
+	if (!watch_all_synced(w->watches, w->n_watches) ||
+	    gate_read(&w->gate, BARRIER_MS, e) == -1) {
 		w->held_up = true;	/* a short wait, then again */
 		return bus_alive(w->role->bus) ? 0 : -1;
 	}

@@ -11,7 +11,8 @@
 /*
  * What fanout and reader have in common: a role that takes messages from a
  * durable while its shard's lease is this host's and the space has as many
- * shards as the host is set up for, proves its tables fresh once a batch, and hands each message to its own work function in order.
+ * shards as the host is set up for, proves its tables fresh once a batch, and
+ * hands each message to its own work function in order.
  */
 struct worker;
 
