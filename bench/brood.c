@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 #include "brood.h"
-#include "files.h"
+#include "props.h"
 
 #define BEGIN_US	60000000
 #define END_MS		30000
@@ -75,26 +75,14 @@ brood_have(enum supervisor kind)
 
 /* --- beginning ---------------------------------------------------------- */
 
-/* One of ours: of REEVE_BINDIR, beside this program or a directory up. */
+/* One of ours, by a path that holds in other directories, too. */
 static char *
 program(const char *name, struct error *e)
 {
-	const char	*given = getenv("REEVE_BINDIR");
-	char		 self[PATH_MAX], *path, *real = NULL, *slash;
+	char	*path = props_program(name, e), *real = NULL;
 
-	if (file_own_dir(self, sizeof(self)) == -1) {
-		error_errno(e, EX_OSERR, "%s", name);
-		return NULL;
-	}
-	path = file_program(self, strlen(self), name);
-	if (path == NULL && given != NULL)
-		path = file_program(given, strlen(given), name);
-	if (path == NULL && (slash = strrchr(self, '/')) != NULL)
-		path = file_program(self, (size_t)(slash - self), name);
-	if (path != NULL)
-		real = realpath(path, NULL);
-	if (real == NULL)
-		error_set(e, EX_UNAVAILABLE, "no %s to measure with", name);
+	if (path != NULL && (real = realpath(path, NULL)) == NULL)
+		error_errno(e, EX_UNAVAILABLE, "%s", path);
 	free(path);
 	return real;
 }

@@ -13,8 +13,6 @@
 #define ASK_MS		5	/* at most so often */
 #define STALE_MS	3000	/* the reader says it every second */
 #define OWNERS_MAX	100000	/* then the table is begun afresh */
-#define TRAIL		(sizeof(((struct headroom *)0)->trail) / \
-			    sizeof(struct headroom_mark))
 #define TRAIL_STEP	16	/* writes from one mark to the next */
 
 struct owner {
@@ -169,11 +167,11 @@ leave_mark(struct headroom *h, uint64_t settled, uint64_t seq)
 	const struct headroom_mark	*last;
 
 	if (h->n_trail > 0) {
-		last = &h->trail[(h->n_trail - 1) % TRAIL];
+		last = &h->trail[(h->n_trail - 1) % HEADROOM_TRAIL];
 		if (settled < last->settled + TRAIL_STEP)
 			return;
 	}
-	h->trail[h->n_trail++ % TRAIL] =
+	h->trail[h->n_trail++ % HEADROOM_TRAIL] =
 	    (struct headroom_mark){ .settled = settled, .seq = seq };
 }
 
@@ -184,8 +182,8 @@ settled_upto(const struct headroom *h, uint64_t seq)
 	const struct headroom_mark	*mark;
 	size_t				 i;
 
-	for (i = h->n_trail; i > 0 && h->n_trail - i < TRAIL; i--) {
-		mark = &h->trail[(i - 1) % TRAIL];
+	for (i = h->n_trail; i > 0 && h->n_trail - i < HEADROOM_TRAIL; i--) {
+		mark = &h->trail[(i - 1) % HEADROOM_TRAIL];
 		if (mark->seq <= seq)
 			return mark->settled;
 	}

@@ -19,6 +19,8 @@
  * an owner back behind its first unread entry, so what is unread of an owner
  * is all that came after.)
  */
+#define HEADROOM_TRAIL	64
+
 struct headroom {
 	struct bus	*bus;
 	char		 stream[STREAM_MAX], reader[64];
@@ -36,7 +38,7 @@ struct headroom {
 	/* that so many of ours were stored up to that sequence */
 	struct headroom_mark {
 		uint64_t	settled, seq;
-	} trail[64];
+	} trail[HEADROOM_TRAIL];
 	size_t		 n_trail;	/* ever: the oldest are gone */
 	bool		 known, asking;
 	uint64_t	 asked_at;

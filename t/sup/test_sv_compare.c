@@ -347,22 +347,43 @@ mode(int side, const char *name, const char *file)
 	return st.st_mode;
 }
 
+static void
+read_status(int side, const char *name, unsigned char b[21])
+{
+	int	fd;
+
+	fd = open(stage_path("%s/%s/supervise/status", dirs[side], name),
+	    O_RDONLY | O_CLOEXEC);
+	ck_assert_int_ne(fd, -1);
+	ck_assert_int_eq(read(fd, b, 21), 20);
+	close(fd);
+	/* TAI64 labels of this epoch begin so. */
+	ck_assert_mem_eq(b, "\x40\0\0\0", 4);
+}
+
 /* The 20 bytes but for the time, and the pid beside that in pid. */
 static void
 status_bytes(int side, const char *name, unsigned char state[4], pid_t *pid)
 {
 	unsigned char	b[21];
-	int		fd;
 
-	fd = open(stage_path("%s/%s/supervise/status", dirs[side], name),
-	    O_RDONLY | O_CLOEXEC);
-	ck_assert_int_ne(fd, -1);
-	ck_assert_int_eq(read(fd, b, sizeof(b)), 20);
-	close(fd);
-	/* TAI64 labels of this epoch begin so. */
-	ck_assert_mem_eq(b, "\x40\0\0\0", 4);
+	read_status(side, name, b);
 	*pid = b[12] | b[13] << 8 | b[14] << 16 | b[15] << 24;
 	memcpy(state, b + 16, 4);
+}
+
+/* The second of the last change, of the TAI64 label. */
+static long long
+changed_s(int side, const char *name)
+{
+	unsigned char	b[21];
+	long long	label = 0;
+	int		i;
+
+	read_status(side, name, b);
+	for (i = 1; i < 8; i++)
+		label = label << 8 | b[i];
+	return label - 10;
 }
 
 static void
@@ -486,24 +507,6 @@ settle(const char *name, const struct step *s, const pid_t was[SIDES])
 	/* One that starts again and again has moved on meanwhile. */
 	if (!s->unlike && strstr(s->settled, "want up") == NULL)
 		compare_files(name);
-}
-
-/* The second of the last change, of the TAI64 label. */
-static long long
-changed_s(int side, const char *name)
-{
-	unsigned char	b[8];
-	long long	label = 0;
-	int		fd, i;
-
-	fd = open(stage_path("%s/%s/supervise/status", dirs[side], name),
-	    O_RDONLY | O_CLOEXEC);
-	ck_assert_int_ne(fd, -1);
-	ck_assert_int_eq(read(fd, b, sizeof(b)), 8);
-	close(fd);
-	for (i = 1; i < 8; i++)
-		label = label << 8 | b[i];
-	return label - 10;
 }
 
 /* sv takes a service that went down in the second in which it is to run once
