@@ -1,18 +1,19 @@
 /* SPDX-License-Identifier: ISC */
-#include <sys/resource.h>
+#include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include <errno.h>
 #include <fcntl.h>
+#include <poll.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "envdir.h"
-#include "limitsfile.h"
+#include "child.h"
 #include "log.h"
 #include "orphan.h"
 #include "process.h"
@@ -20,154 +21,8 @@
 #include "roster.h"
 #include "smallfile.h"
 
-/* What a child needs to know, gathered before the fork. */
-struct plan {
-	const struct service	*sv;
-	enum service_program	 program;
-	int			 go_fd;		/* read end */
-	int			 notify_fd;	/* write end, -1: none */
-	int			 notify_as;	/* its number in the child */
-	int			 status;	/* of run, for finish */
-};
-
-static void
-die(const struct service *sv, const char *what)
-{
-	log_error(what, "service=%s error=%s", log_str(sv->name),
-	    log_str(strerror(errno)));
-	_exit(EXIT_CANNOT_RUN);
-}
-
-/*
- * A child starts with the signals as a login shell would have them.  The
- * kernel is asked itself, as libc refuses the two that it keeps for threads:
- * some init systems and runtimes hand those down ignored.
- */
-static void
-reset_signals(void)
-{
-	static const unsigned long	dfl[16];	/* all zero: SIG_DFL */
-	sigset_t			none;
-	int				sig;
-
-	for (sig = 1; sig < NSIG; sig++)
-		syscall(SYS_rt_sigaction, sig, dfl, NULL, (NSIG - 1) / 8);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-}
-
-/* End of file instead of a byte: reeved died, and nobody knows of us. */
-static void
-wait_for_go(int fd)
-{
-	char	byte;
-	ssize_t	n;
-
-	while ((n = read(fd, &byte, 1)) == -1 && errno == EINTR)
-		continue;
-	if (n != 1)
-		_exit(EXIT_CANNOT_RUN);
-}
-
-static void
-set_std_descriptors(const struct service *sv)
-{
-	int	in, out = -1;
-
-	in = sv->main != NULL ? sv->main->log_pipe[0] : sv->roster->null_fd;
-	if (sv->log != NULL)
-		out = sv->log_pipe[1];
-	if (dup2(in, STDIN_FILENO) == -1 ||
-	    (out != -1 && dup2(out, STDOUT_FILENO) == -1))
-		die(sv, "cannot set descriptors");
-}
-
-/* A child that waits must not hold reeved's locks after reeved's death. */
-static void
-close_all_but(int a, int b)
-{
-	int	low = a < b ? a : b, high = a < b ? b : a;
-
-	if (low > STDERR_FILENO + 1)
-		close_range(STDERR_FILENO + 1, (unsigned)low - 1, 0);
-	if (low > STDERR_FILENO && high > low + 1)
-		close_range((unsigned)low + 1, (unsigned)high - 1, 0);
-	close_range((unsigned)high + 1, ~0U, 0);
-}
-
-static void
-set_notification(const struct plan *plan)
-{
-	if (plan->notify_fd == -1)
-		return;
-	if (plan->notify_fd == plan->notify_as)
-		fcntl(plan->notify_fd, F_SETFD, 0);
-	else if (dup2(plan->notify_fd, plan->notify_as) == -1)
-		die(plan->sv, "cannot set notification-fd");
-}
-
-/* Last, as it takes away what all before needs. */
-static void
-set_limits(const struct service *sv)
-{
-	struct limits_error	e;
-
-	if (limitsfile_apply("limits", &e) == 0)
-		return;
-	log_error("bad limits", "service=%s file=limits line=%d error=%s",
-	    log_str(sv->name), e.line, log_str(e.text));
-	_exit(EXIT_CANNOT_RUN);
-}
-
-static void
-exec_run(const struct service *sv)
-{
-	char	*argv[] = { "./run", NULL };
-
-	execv(argv[0], argv);
-	die(sv, "cannot execute run");
-}
-
-static void
-exec_finish(const struct service *sv, int status)
-{
-	char	code[16], low[16];
-	char	*argv[] = { "./finish", code, low, NULL };
-
-	snprintf(code, sizeof(code), "%d",
-	    WIFEXITED(status) ? WEXITSTATUS(status) : -1);
-	snprintf(low, sizeof(low), "%d", status & 0xff);
-	execv(argv[0], argv);
-	die(sv, "cannot execute finish");
-}
-
-static void
-child(const struct plan *plan)
-{
-	const struct service	*sv = plan->sv;
-
-	setsid();
-	log_in_child();
-	reset_signals();
-	if (fchdir(sv->dir_fd) == -1)
-		die(sv, "cannot enter the service directory");
-	set_std_descriptors(sv);
-	close_all_but(plan->go_fd, plan->notify_fd == -1 ? plan->go_fd :
-	    plan->notify_fd);
-	wait_for_go(plan->go_fd);
-	unsetenv("NOTIFY_SOCKET");
-	unsetenv("WATCHDOG_USEC");
-	unsetenv("WATCHDOG_PID");
-	if (envdir_apply("env") == -1)
-		die(sv, "cannot read env/");
-	setrlimit(RLIMIT_NOFILE, &sv->roster->nofile);
-	set_notification(plan);
-	if (plan->program == PROGRAM_RUN) {
-		set_limits(sv);
-		exec_run(sv);
-	}
-	exec_finish(sv, plan->status);
-}
+#define ASK_MS		20	/* whether a child is alive at all */
+#define STUCK_MS	5000
 
 /* The number in notification-fd; -1: none.  Not stdin, nor the error log. */
 static int
@@ -203,7 +58,7 @@ read_notification(struct watch *w)
 }
 
 static int
-open_notification(struct service *sv, struct plan *plan)
+open_notification(struct service *sv, struct child_plan *plan)
 {
 	int	fds[2];
 
@@ -216,56 +71,123 @@ open_notification(struct service *sv, struct plan *plan)
 		return 0;
 	if (pipe2(fds, O_CLOEXEC) == -1)
 		return -1;
-	plan->notify_fd = fds[1];
+	sv->given[GIVEN_NOTIFY] = fds[1];
 	fcntl(fds[0], F_SETFL, O_NONBLOCK);
-	if (watch_open(&sv->notify, sv->roster->epoll_fd, fds[0],
-	    read_notification, sv) == 0)
-		return 0;
-	close(fds[1]);
-	plan->notify_fd = -1;
-	return -1;
+	return watch_open(&sv->notify, sv->roster->epoll_fd, fds[0],
+	    read_notification, sv);
 }
 
-/* Let go of what the child has; fails with errno as it is. */
+/* A copy with a low number. */
+static int
+give(struct service *sv, enum given which, int fd)
+{
+	sv->given[which] = fcntl(fd, F_DUPFD_CLOEXEC, 0);
+	return sv->given[which] == -1 ? -1 : 0;
+}
+
+static int
+give_all(struct service *sv, struct child_plan *plan)
+{
+	int	go[2], in;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, go) == -1)
+		return -1;
+	sv->go_fd = go[0];
+	sv->given[GIVEN_GO] = go[1];
+	in = sv->main != NULL ? sv->main->log_pipe[0] : sv->roster->null_fd;
+	if (give(sv, GIVEN_IN, in) == -1 || (sv->log != NULL &&
+	    give(sv, GIVEN_OUT, sv->log_pipe[1]) == -1))
+		return -1;
+	return open_notification(sv, plan);
+}
+
 static void
-close_plan(const struct plan *plan)
+close_given(struct service *sv)
+{
+	int	i;
+
+	for (i = 0; i < GIVEN_MAX; i++) {
+		if (sv->given[i] != -1)
+			close(sv->given[i]);
+		sv->given[i] = -1;
+	}
+}
+
+/* -1, with errno as it is; what was begun is undone. */
+static pid_t
+abandon(struct service *sv)
 {
 	int	saved = errno;
 
-	close(plan->go_fd);
-	if (plan->notify_fd != -1)
-		close(plan->notify_fd);
+	close_given(sv);
+	watch_close(&sv->notify);
+	if (sv->go_fd != -1)
+		close(sv->go_fd);
+	sv->go_fd = -1;
 	errno = saved;
+	return -1;
+}
+
+/*
+ * A child that shares our table of descriptors until it has left it.  To copy
+ * that of a thousand services, and close it, takes longer than all the rest.
+ */
+static pid_t
+fork_sharing(void)
+{
+	unsigned long	flags = CLONE_FILES | SIGCHLD;
+
+	pid_t		pid;
+
+#if defined(__s390__) || defined(__CRIS__)
+	pid = (pid_t)syscall(SYS_clone, NULL, flags, NULL, NULL, NULL);
+#else
+	pid = (pid_t)syscall(SYS_clone, flags, NULL, NULL, NULL, NULL);
+#endif
+	/* An emulator may not know this way of it. */
+	return pid == -1 && errno == EINVAL ? fork() : pid;
 }
 
 pid_t
 process_spawn(struct service *sv, enum service_program program)
 {
-	struct plan	plan = { .sv = sv, .program = program,
-		.notify_fd = -1, .status = sv->wstatus };
-	int		go[2];
+	struct child_plan	plan = { .sv = sv, .program = program,
+		.notify_as = -1, .status = sv->wstatus };
 	pid_t		pid;
 
-	if (pipe2(go, O_CLOEXEC) == -1)
-		return -1;
-	plan.go_fd = go[0];
-	sv->go_fd = go[1];
-	if (open_notification(sv, &plan) == -1)
-		pid = -1;
-	else if ((pid = fork()) == 0)
-		child(&plan);
-	close_plan(&plan);
-	if (pid == -1) {
-		int	saved = errno;
-
-		watch_close(&sv->notify);
-		close(sv->go_fd);
-		sv->go_fd = -1;
-		errno = saved;
-		return -1;
-	}
+	if (give_all(sv, &plan) == -1)
+		return abandon(sv);
+	if ((pid = fork_sharing()) == -1)
+		return abandon(sv);
+	if (pid == 0)
+		child_run(&plan);
 	sv->start_ticks = procfs_start_ticks(pid);
 	return pid;
+}
+
+/*
+ * Until the child has left our descriptors, none of these may be closed.  It
+ * does that first of all, so there is as good as no wait; but it may have been
+ * killed, or stopped.
+ */
+static void
+await_left(const struct service *sv)
+{
+	struct pollfd	p = { .fd = sv->go_fd, .events = POLLIN };
+	siginfo_t	info;
+	int		waited_ms = 0;
+
+	while (poll(&p, 1, ASK_MS) != 1) {
+		info.si_pid = 0;
+		if (waitid(P_PID, (id_t)sv->pid, &info, WEXITED | WNOHANG |
+		    WNOWAIT) == -1 || info.si_pid != 0)
+			return;
+		if ((waited_ms += ASK_MS) == STUCK_MS)
+			log_warn("does not begin, killed", "service=%s pid=%d",
+			    log_str(sv->name), (int)sv->pid);
+		if (waited_ms >= STUCK_MS)
+			kill(sv->pid, SIGKILL);
+	}
 }
 
 void
@@ -275,8 +197,25 @@ process_go(struct service *sv)
 	if (write(sv->go_fd, "", 1) == -1)
 		log_debug("child gone before it began", "service=%s",
 		    log_str(sv->name));
+	await_left(sv);
+	close_given(sv);
 	close(sv->go_fd);
 	sv->go_fd = -1;
+}
+
+uint64_t
+process_ignored(void)
+{
+	struct sigaction	old;
+	uint64_t		ignored = 0;
+	int			sig;
+
+	/* The two that libc says nothing about may be. */
+	for (sig = 1; sig < NSIG; sig++)
+		if (sigaction(sig, NULL, &old) == -1 ||
+		    old.sa_handler == SIG_IGN)
+			ignored |= 1ULL << (sig - 1);
+	return ignored;
 }
 
 void

@@ -6,15 +6,16 @@
 
 /*
  * The processes of a service: how run and finish are started and signalled.
+ * What they are given is in child.h.
  *
- * A child gets the service directory as working directory, a session and
- * process group of its own, stdin from /dev/null (a log: from the pipe),
- * stdout to the pipe where there is a log, and of reeved's descriptors none.
- * It waits, forked, until its record is written (process_go), so that no
+ * A child waits, forked, until its record is written (process_go), so that no
  * process of ours ever runs that a successor could not recognize.
  */
 
 #define EXIT_CANNOT_RUN	111	/* as runit: run was not executed */
+
+/* The signals that we ignore, and so a child would: bit N - 1 is signal N. */
+uint64_t process_ignored(void);
 
 pid_t	process_spawn(struct service *, enum service_program);
 void	process_go(struct service *);

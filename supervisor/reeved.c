@@ -20,6 +20,7 @@
 #include "config.h"
 #endif
 #include "log.h"
+#include "process.h"
 #include "roster.h"
 #include "scan.h"
 #include "state.h"
@@ -208,6 +209,7 @@ become_supervisor(struct reeved *d)
 	d->roster.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (d->roster.null_fd == -1)
 		die(EX_OSERR, "cannot open", "/dev/null");
+	d->roster.ignored = process_ignored();
 	tell_init(&d->tell);
 }
 

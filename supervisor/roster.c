@@ -13,6 +13,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "keep.h"
 #include "log.h"
 #include "needs.h"
 #include "orphan.h"
@@ -34,7 +35,7 @@
  * what is open for a moment, or ours. */
 #define PROCESS_FDS	5
 #define PIPE_FDS	2
-#define SPARE_FDS	32
+#define SPARE_FDS	KEEP_FROM
 
 /* A directory without run, as it is looked at again. */
 struct unfinished {
@@ -267,8 +268,8 @@ open_service(struct roster *r, int parent_fd, const char *dir,
 	service_init(sv, name, &real_ops);
 	sv->roster = r;
 	sv->fresh = true;
-	sv->dir_fd = openat(parent_fd, dir,
-	    O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	sv->dir_fd = keep_open(openat(parent_fd, dir,
+	    O_RDONLY | O_DIRECTORY | O_CLOEXEC));
 	if (sv->dir_fd == -1 || fstat(sv->dir_fd, &st) == -1 ||
 	    is_held(r, &st) || supervise_open(sv) == -1)
 		return give_back(sv);
@@ -297,6 +298,8 @@ open_log(struct service *sv)
 	snprintf(name, sizeof(name), "%.*s/log", NAME_MAX, sv->name);
 	if (pipe2(sv->log_pipe, O_CLOEXEC) == -1)
 		return -1;
+	sv->log_pipe[0] = keep_open(sv->log_pipe[0]);
+	sv->log_pipe[1] = keep_open(sv->log_pipe[1]);
 	sv->log = open_service(sv->roster, sv->dir_fd, "log", name);
 	if (sv->log == NULL)
 		return -1;
@@ -599,12 +602,26 @@ by_pid(const struct roster *r, pid_t pid)
 	return NULL;
 }
 
+/* As waitpid would have it. */
+static int
+wait_status(const siginfo_t *info)
+{
+	switch (info->si_code) {
+	case CLD_EXITED:
+		return W_EXITCODE(info->si_status, 0);
+	case CLD_DUMPED:
+		return info->si_status | WCOREFLAG;
+	default:
+		return info->si_status;
+	}
+}
+
 void
 roster_reap(struct roster *r)
 {
 	struct service	*sv;
 	siginfo_t	 info;
-	int		 wstatus, i;
+	int		 i;
 
 	r->unreaped = false;
 	for (i = 0; i < REAP_MAX; i++) {
@@ -614,16 +631,15 @@ roster_reap(struct roster *r)
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1
 		    || info.si_pid == 0)
 			return;
-		if ((sv = by_pid(r, info.si_pid)) != NULL)
+		if ((sv = by_pid(r, info.si_pid)) != NULL) {
 			kill(-info.si_pid, SIGKILL);
-		if (waitpid(info.si_pid, &wstatus, 0) == -1)
-			return;
-		if (sv == NULL) {
+			sv->wstatus = wait_status(&info);
+			service_event(sv, EV_EXIT, roster_now_ms());
+		} else
 			log_debug("reaped", "pid=%d", (int)info.si_pid);
-			continue;
-		}
-		sv->wstatus = wstatus;
-		service_event(sv, EV_EXIT, roster_now_ms());
+		/* Last: it takes its time, and the successor is on its way. */
+		if (waitpid(info.si_pid, NULL, 0) == -1)
+			return;
 	}
 	r->unreaped = true;
 }

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/wait.h>
 
-#include <bsd/string.h>
-
 #include <errno.h>
 #include <signal.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "log.h"
@@ -97,13 +96,17 @@ void
 service_init(struct service *sv, const char *name,
     const struct service_ops *ops)
 {
+	int	i;
+
 	memset(sv, 0, sizeof(*sv));
-	strlcpy(sv->name, name, sizeof(sv->name));
+	snprintf(sv->name, sizeof(sv->name), "%s", name);
 	sv->ops = ops;
 	sv->deadline_ms = NEVER;
 	sv->last_exit = -1;
 	sv->dir_fd = sv->lock_fd = sv->ok_fd = sv->go_fd = -1;
 	sv->log_pipe[0] = sv->log_pipe[1] = -1;
+	for (i = 0; i < GIVEN_MAX; i++)
+		sv->given[i] = -1;
 	sv->control.fd = sv->notify.fd = sv->orphan.fd = -1;
 	clock_gettime(CLOCK_REALTIME, &sv->stamp);
 	sv->since_ms = (int64_t)sv->stamp.tv_sec * 1000 +

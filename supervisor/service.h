@@ -85,6 +85,9 @@ enum service_rest { NOTHING_LEFT, SOME_LEFT, UNKNOWN_LEFT };
 #define DEATH_WINDOW_MS		3600000
 #define FINISH_GIVES_UP		125	/* as s6's: its exit code */
 
+/* The descriptors that a child is given, see process.c. */
+enum given { GIVEN_GO, GIVEN_IN, GIVEN_OUT, GIVEN_NOTIFY, GIVEN_MAX };
+
 struct service;
 struct roster;
 struct needs;
@@ -158,7 +161,8 @@ struct service {
 	int			 lock_fd;
 	int			 ok_fd;
 	int			 log_pipe[2];
-	int			 go_fd;
+	int			 go_fd;		/* of a child that waits */
+	int			 given[GIVEN_MAX]; /* -1: not, or no more */
 	bool			 notifies;	/* has a notification-fd */
 	uint64_t		 written[4];	/* hashes, see supervise.c */
 	bool			 unpublished;	/* could not be written */

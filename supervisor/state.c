@@ -11,12 +11,13 @@
 #include <unistd.h>
 
 #include "log.h"
+#include "procfs.h"
 #include "smallfile.h"
 #include "state.h"
 
 #define LOCK_FILE	"reeved.lock"
 #define PID_SIZE	32
-#define FLOCK_TRIES	50	/* every 10 ms */
+#define LOCK_TRIES	50	/* every 10 ms */
 
 int
 state_path(const char *given, char *buf, size_t size)
@@ -42,22 +43,38 @@ state_path(const char *given, char *buf, size_t size)
 	return -1;
 }
 
-/* A child that a killed reeved was forking may hold it for a moment. */
-static int
-take_flock(int fd)
+/* Who has it, as far as can be told: 0 is nobody, or unknown. */
+static pid_t
+lock_holder(int fd)
 {
-	struct timespec	pause = { .tv_nsec = 10000000 };
-	int		i;
+	struct flock	whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 
-	for (i = 0; i < FLOCK_TRIES; i++) {
-		if (flock(fd, LOCK_EX | LOCK_NB) == 0)
-			return 0;
-		if (errno != EWOULDBLOCK)
-			return -1;
-		nanosleep(&pause, NULL);
+	return fcntl(fd, F_GETLK, &whole) == 0 && whole.l_type != F_UNLCK ?
+	    whole.l_pid : 0;
+}
+
+static bool
+is_dead(pid_t pid)
+{
+	struct procfs_stat	st;
+
+	if (procfs_stat(pid, &st))
+		return st.is_zombie;
+	return errno == ENOENT || errno == ESRCH;
+}
+
+/* Both, or -1 and errno. */
+static int
+take_once(int fd)
+{
+	struct flock	whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+
+	if (fcntl(fd, F_SETLK, &whole) == -1) {
+		if (errno == EACCES || errno == EAGAIN)
+			errno = EWOULDBLOCK;
+		return -1;
 	}
-	errno = EWOULDBLOCK;
-	return -1;
+	return flock(fd, LOCK_EX | LOCK_NB);
 }
 
 /*
@@ -79,21 +96,25 @@ note_pid(int fd)
 	return 0;
 }
 
+/* A child that a killed reeved was forking may hold them for a moment. */
 static int
 take(int fd, long *holder)
 {
-	struct flock	whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
+	struct timespec	pause = { .tv_nsec = 10000000 };
+	int		i;
 
-	if (fcntl(fd, F_SETLK, &whole) == -1) {
-		if (errno != EACCES && errno != EAGAIN)
+	for (i = 0; i < LOCK_TRIES; i++) {
+		if (take_once(fd) == 0)
+			return note_pid(fd);
+		if (errno != EWOULDBLOCK)
 			return -1;
-		if (fcntl(fd, F_GETLK, &whole) == 0 &&
-		    whole.l_type != F_UNLCK)
-			*holder = whole.l_pid;
-		errno = EWOULDBLOCK;
-		return -1;
+		*holder = lock_holder(fd);
+		if (*holder != 0 && !is_dead((pid_t)*holder))
+			break;
+		nanosleep(&pause, NULL);
 	}
-	return take_flock(fd) == -1 ? -1 : note_pid(fd);
+	errno = EWOULDBLOCK;
+	return -1;
 }
 
 int

@@ -18,8 +18,9 @@ int	state_path(const char *given, char *buf, size_t size);
  * directory.  The descriptor, to be kept open, or -1 and errno: EWOULDBLOCK
  * when another has it, *holder is then its pid, or 0.
  *
- * The lock is of fcntl(2), which ends with the process and is not kept alive
- * by a child that it was forking; flock(2) is held too, for others to test.
+ * It is locked by fcntl(2), which tells who has it, and by flock(2), for others
+ * to test.  A child that reeved was forking when it was killed has them for a
+ * moment more; that is waited for.
  */
 int	state_lock(int dir_fd, long *holder);
 

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "keep.h"
 #include "log.h"
 #include "smallfile.h"
 #include "supervise.h"
@@ -59,8 +60,9 @@ take_lock(int dir_fd)
 	struct flock	whole = { .l_type = F_WRLCK, .l_whence = SEEK_SET };
 	int		fd, saved;
 
-	fd = openat(dir_fd, "supervise/lock",
-	    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600);
+	/* To keep it later would close the first, and end the lock. */
+	fd = keep_open(openat(dir_fd, "supervise/lock",
+	    O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC | O_NONBLOCK, 0600));
 	if (fd == -1)
 		return -1;
 	if (flock(fd, LOCK_EX | LOCK_NB) == -1 ||
@@ -118,8 +120,8 @@ supervise_open_control(int dir_fd)
 int
 supervise_announce(struct service *sv)
 {
-	sv->ok_fd = openat(sv->dir_fd, "supervise/ok",
-	    O_RDONLY | O_NONBLOCK | O_CLOEXEC);
+	sv->ok_fd = keep_open(openat(sv->dir_fd, "supervise/ok",
+	    O_RDONLY | O_NONBLOCK | O_CLOEXEC));
 	return sv->ok_fd == -1 ? -1 : 0;
 }
 

@@ -5,6 +5,7 @@
 #include <stddef.h>
 #include <unistd.h>
 
+#include "keep.h"
 #include "watch.h"
 
 int
@@ -14,7 +15,7 @@ watch_open(struct watch *w, int epoll_fd, int fd,
 	struct epoll_event	ev = { .events = EPOLLIN, .data.ptr = w };
 	int			saved;
 
-	w->fd = fd;
+	w->fd = fd = keep_open(fd);
 	w->epoll_fd = epoll_fd;
 	w->ready = ready;
 	w->arg = arg;

@@ -15,7 +15,8 @@ struct watch {
 	void	*arg;
 };
 
-/* Takes fd over.  -1 and errno, fd closed, when epoll will not have it. */
+/* Takes fd over, with another number, see keep.h.  -1 and errno, fd closed,
+ * when epoll will not have it. */
 int	watch_open(struct watch *, int epoll_fd, int fd,
 	    void (*ready)(struct watch *), void *arg);
 

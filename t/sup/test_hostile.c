@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/mount.h>
+#include <sys/ptrace.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 
 #include <check.h>
 #include <dirent.h>
@@ -623,6 +625,71 @@ START_TEST(a_long_chain_of_needs)
 }
 END_TEST
 
+/* --- a child at its birth ---------------------------------------------------- */
+
+/* The next child of reeved's, held before its first step; reeved goes on. */
+static pid_t
+catch_child(pid_t reeved)
+{
+	unsigned long	child;
+	int		status;
+
+	ck_assert_int_eq(waitpid(reeved, &status, __WALL), reeved);
+	ck_assert_int_eq(status >> 8, SIGTRAP | PTRACE_EVENT_FORK << 8);
+	ck_assert_int_eq(ptrace(PTRACE_GETEVENTMSG, reeved, NULL, &child), 0);
+	ck_assert_int_eq(waitpid((pid_t)child, &status, __WALL), child);
+	ck_assert_int_eq(ptrace(PTRACE_DETACH, reeved, NULL, NULL), 0);
+	return (pid_t)child;
+}
+
+static pid_t
+stage_caught(pid_t *reeved)
+{
+	stage_service("a", "echo >>../../../ran\nexec sleep 1000\n");
+	*reeved = stage_reeved();
+	AWAIT(runs("a") && stage_lines("ran") == 1);
+	ck_assert_int_eq(ptrace(PTRACE_SEIZE, *reeved, NULL,
+	    (void *)PTRACE_O_TRACEFORK), 0);
+	kill((pid_t)stage_number("a", "pid"), SIGKILL);
+	return catch_child(*reeved);
+}
+
+/* Until it has left reeved's descriptors, reeved waits for it: not for ever. */
+START_TEST(a_child_that_never_begins)
+{
+	int	sig = _i == 0 ? SIGKILL : SIGSTOP;
+	pid_t	child, reeved;
+
+	child = stage_caught(&reeved);
+	kill(child, sig);
+	if (sig == SIGKILL)
+		ck_assert_int_eq(waitpid(child, NULL, __WALL), child);
+	else
+		ck_assert_int_eq(ptrace(PTRACE_DETACH, child, NULL, NULL), 0);
+	AWAIT(runs("a") && stage_number("a", "pid") != child &&
+	    stage_lines("ran") == 2);
+	ck_assert(!stage_alive(child));
+	ck_assert_int_eq(stage_logged("msg=\"does not begin, killed\""),
+	    sig == SIGSTOP);
+}
+END_TEST
+
+/* It was not on record yet, so it must not run. */
+START_TEST(a_child_whose_reeved_is_killed)
+{
+	pid_t	child, reeved;
+
+	child = stage_caught(&reeved);
+	kill(reeved, SIGKILL);
+	stage_wait(reeved);
+	ck_assert_int_eq(ptrace(PTRACE_DETACH, child, NULL, NULL), 0);
+	stage_reeved();
+	AWAIT(runs("a") && stage_lines("ran") == 2);
+	AWAIT(!stage_alive(child));
+	ck_assert_int_eq(stage_lines("ran"), 2);
+}
+END_TEST
+
 TCase *
 hostile_case(void)
 {
@@ -640,6 +707,8 @@ hostile_case(void)
 	tcase_add_test(tc, directories_come_and_go_by_the_thousand);
 	tcase_add_test(tc, a_run_that_vanishes);
 	tcase_add_test(tc, fork_fails);
+	tcase_add_loop_test(tc, a_child_that_never_begins, 0, 2);
+	tcase_add_test(tc, a_child_whose_reeved_is_killed);
 	tcase_add_test(tc, a_thousand_services);
 	tcase_add_test(tc, too_many_for_the_descriptors);
 	tcase_add_test(tc, a_long_chain_of_needs);
