@@ -94,7 +94,9 @@ give_all(struct service *sv, struct child_plan *plan)
 		return -1;
 	sv->go_fd = go[0];
 	sv->given[GIVEN_GO] = go[1];
-	in = sv->main != NULL ? sv->main->log_pipe[0] : sv->roster->null_fd;
+	/* Of a log's finish, after the last of all, there is no pipe. */
+	in = sv->main != NULL && sv->main->log_pipe[0] != -1 ?
+	    sv->main->log_pipe[0] : sv->roster->null_fd;
 	if (give(sv, GIVEN_IN, in) == -1 || (sv->log != NULL &&
 	    give(sv, GIVEN_OUT, sv->log_pipe[1]) == -1))
 		return -1;
@@ -133,12 +135,13 @@ abandon(struct service *sv)
  * that of a thousand services, and close it, takes longer than all the rest.
  */
 static pid_t
-fork_sharing(void)
+fork_child(const struct roster *r)
 {
 	unsigned long	flags = CLONE_FILES | SIGCHLD;
-
 	pid_t		pid;
 
+	if (!r->shares)
+		return fork();
 #if defined(__s390__) || defined(__CRIS__)
 	pid = (pid_t)syscall(SYS_clone, NULL, flags, NULL, NULL, NULL);
 #else
@@ -157,7 +160,7 @@ process_spawn(struct service *sv, enum service_program program)
 
 	if (give_all(sv, &plan) == -1)
 		return abandon(sv);
-	if ((pid = fork_sharing()) == -1)
+	if ((pid = fork_child(sv->roster)) == -1)
 		return abandon(sv);
 	if (pid == 0)
 		child_run(&plan);
@@ -203,19 +206,19 @@ process_go(struct service *sv)
 	sv->go_fd = -1;
 }
 
-uint64_t
-process_ignored(void)
+void
+process_init(struct roster *r)
 {
 	struct sigaction	old;
-	uint64_t		ignored = 0;
 	int			sig;
 
 	/* The two that libc says nothing about may be. */
 	for (sig = 1; sig < NSIG; sig++)
 		if (sigaction(sig, NULL, &old) == -1 ||
 		    old.sa_handler == SIG_IGN)
-			ignored |= 1ULL << (sig - 1);
-	return ignored;
+			r->ignored |= 1ULL << (sig - 1);
+	/* Asked of descriptors that there are none of. */
+	r->shares = close_range(~0U, ~0U, CLOSE_RANGE_UNSHARE) == 0;
 }
 
 void

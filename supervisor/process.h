@@ -14,8 +14,11 @@
 
 #define EXIT_CANNOT_RUN	111	/* as runit: run was not executed */
 
-/* The signals that we ignore, and so a child would: bit N - 1 is signal N. */
-uint64_t process_ignored(void);
+/*
+ * Look which signals we ignore, and so a child would (bit N - 1 is signal N),
+ * and whether a child can leave our descriptors, so that they may be shared.
+ */
+void	process_init(struct roster *);
 
 pid_t	process_spawn(struct service *, enum service_program);
 void	process_go(struct service *);

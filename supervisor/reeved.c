@@ -209,7 +209,7 @@ become_supervisor(struct reeved *d)
 	d->roster.null_fd = open("/dev/null", O_RDWR | O_CLOEXEC);
 	if (d->roster.null_fd == -1)
 		die(EX_OSERR, "cannot open", "/dev/null");
-	d->roster.ignored = process_ignored();
+	process_init(&d->roster);
 	tell_init(&d->tell);
 }
 

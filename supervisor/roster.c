@@ -325,7 +325,7 @@ insert(struct roster *r, struct service *sv)
 static bool
 has_room(const struct roster *r, const struct service *sv)
 {
-	if (r->fds_due + descriptors(sv) <= r->fds_max)
+	if (keep_numbers(r->fds_due + descriptors(sv)) <= r->fds_max)
 		return true;
 	errno = EMFILE;
 	return false;
@@ -602,26 +602,12 @@ by_pid(const struct roster *r, pid_t pid)
 	return NULL;
 }
 
-/* As waitpid would have it. */
-static int
-wait_status(const siginfo_t *info)
-{
-	switch (info->si_code) {
-	case CLD_EXITED:
-		return W_EXITCODE(info->si_status, 0);
-	case CLD_DUMPED:
-		return info->si_status | WCOREFLAG;
-	default:
-		return info->si_status;
-	}
-}
-
 void
 roster_reap(struct roster *r)
 {
 	struct service	*sv;
 	siginfo_t	 info;
-	int		 i;
+	int		 wstatus, i;
 
 	r->unreaped = false;
 	for (i = 0; i < REAP_MAX; i++) {
@@ -631,15 +617,18 @@ roster_reap(struct roster *r)
 		if (waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) == -1
 		    || info.si_pid == 0)
 			return;
-		if ((sv = by_pid(r, info.si_pid)) != NULL) {
+		if ((sv = by_pid(r, info.si_pid)) != NULL)
 			kill(-info.si_pid, SIGKILL);
-			sv->wstatus = wait_status(&info);
-			service_event(sv, EV_EXIT, roster_now_ms());
-		} else
-			log_debug("reaped", "pid=%d", (int)info.si_pid);
-		/* Last: it takes its time, and the successor is on its way. */
-		if (waitpid(info.si_pid, NULL, 0) == -1)
+		/* Before there is a successor: a limit of processes counts
+		 * both. */
+		if (waitpid(info.si_pid, &wstatus, 0) == -1)
 			return;
+		if (sv == NULL) {
+			log_debug("reaped", "pid=%d", (int)info.si_pid);
+			continue;
+		}
+		sv->wstatus = wstatus;
+		service_event(sv, EV_EXIT, roster_now_ms());
 	}
 	r->unreaped = true;
 }

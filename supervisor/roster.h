@@ -17,6 +17,7 @@ struct roster {
 	int		 null_fd;	/* /dev/null */
 	int		 dir_fd;	/* <state>/service */
 	uint64_t	 ignored;	/* signals that children are not to */
+	bool		 shares;	/* descriptors with a new child */
 	struct rlimit	 nofile;	/* as children are to have it */
 	rlim_t		 fds_max;	/* how many we may have open */
 	rlim_t		 fds_due;	/* how many the services may need */

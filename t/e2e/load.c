@@ -406,15 +406,38 @@ load_owed(const struct load *l, const char *channel, uint64_t after,
 	return owed(l, channel, &s, 1);
 }
 
+/* Where it is, for all owners: which step it did not take. */
 static void
-show_copies(const struct listener *li, unsigned sender, unsigned n)
+show_stored(struct space *s, enum stream_kind kind, const char *what,
+    const char *text)
 {
+	struct stored	st;
+	uint64_t	seq;
+
+	for (seq = 1; stored_get(s, kind, seq, &st); seq = st.seq + 1) {
+		if (memmem(st.data, st.len, text, strlen(text)) != NULL)
+			fprintf(stderr, "%s %llu: %s %s\n", what,
+			    (unsigned long long)st.seq, st.subject, st.msg_id);
+		stored_free(&st);
+	}
+}
+
+static void
+show_copies(const struct load *l, const struct listener *li, unsigned sender,
+    unsigned n)
+{
+	char	text[64];
 	size_t	i;
 
+	fprintf(stderr, "%s is %s\n", li->agent->name, li->agent->id);
 	for (i = 0; i < li->n; i++)
 		if (li->copies[i].sender == sender && li->copies[i].n == n)
 			fprintf(stderr, "copy %zu of %zu: DLV %llu\n", i,
 			    li->n, (unsigned long long)li->copies[i].seq);
+	snprintf(text, sizeof(text), "\"%s %u ", l->senders[sender].name, n);
+	show_stored(l->space, STREAM_CHAT, "CHAT", text);
+	show_stored(l->space, STREAM_INBOX, "INBOX", text);
+	show_stored(l->space, STREAM_DLV, "DLV", text);
 }
 
 /* One sender's copies: each owed one once.  count: of each n. */
@@ -454,7 +477,7 @@ judge(const struct load *l, const struct listener *li, unsigned sender,
 			is_owed = count[k] > 0;
 		if (count[k] != is_owed) {
 			log_dump(l->space);
-			show_copies(li, sender, k);
+			show_copies(l, li, sender, k);
 		}
 		ck_assert_msg(count[k] == is_owed, "%s got %u of %s (CHAT "
 		    "%llu) %u times, not %d", li->agent->name, k, s->name,

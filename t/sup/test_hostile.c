@@ -25,6 +25,7 @@
 #define SLEEP	"exec sleep 1000\n"
 #define CHURNS	3000
 #define MANY	1000
+#define WORD	64			/* descriptors in one of the kernel's */
 #define CHAIN	300
 #define CROWD	100
 #ifdef __SANITIZE_ADDRESS__
@@ -521,6 +522,26 @@ START_TEST(fork_fails)
 }
 END_TEST
 
+/* What has died is out of the count before there is another. */
+START_TEST(restarts_where_there_is_no_room_for_one_more)
+{
+	pid_t	pid, reeved;
+
+	NEED_ROOT;
+	stage_service("a", SLEEP);
+	stage_file("state/service/a/finish", "#!/bin/sh\necho >>finished\n");
+	reeved = stage_reeved_as(60000 + (uid_t)(getpid() % 5000), 2);
+	AWAIT(runs("a"));
+	pid = (pid_t)stage_number("a", "pid");
+	kill(pid, SIGKILL);
+	AWAIT(runs("a") && (pid_t)stage_number("a", "pid") != pid);
+	ck_assert_uint_eq(stage_lines("state/service/a/finished"), 1);
+	ck_assert(!stage_logged("cannot fork"));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+}
+END_TEST
+
 /* --- many ------------------------------------------------------------------------------ */
 
 static const char *
@@ -543,6 +564,28 @@ stage_many(unsigned n)
 		stage_service(nth(i), SLEEP);
 }
 
+/* Of each 64 numbers one is free, see keep.h. */
+static void
+check_numbers(pid_t pid)
+{
+	static unsigned	 in_word[MANY];
+	struct dirent	*entry;
+	DIR		*dir;
+	unsigned	 i;
+
+	memset(in_word, 0, sizeof(in_word));
+	ck_assert_ptr_nonnull(dir = opendir(stage_path("/proc/%d/fd",
+	    (int)pid)));
+	while ((entry = readdir(dir)) != NULL)
+		if (entry->d_name[0] != '.' && (i = (unsigned)atoi(
+		    entry->d_name) / WORD) < MANY)
+			in_word[i]++;
+	closedir(dir);
+	ck_assert_uint_gt(in_word[MANY * 4 / WORD], WORD / 2);
+	for (i = 1; i < MANY; i++)
+		ck_assert_uint_lt(in_word[i], WORD);
+}
+
 START_TEST(a_thousand_services)
 {
 	unsigned	i;
@@ -553,6 +596,7 @@ START_TEST(a_thousand_services)
 	for (i = 0; i < MANY; i++)
 		AWAIT(runs(nth(i)));
 	AWAIT(children(reeved) == MANY);
+	check_numbers(reeved);
 	kill((pid_t)stage_number("s0500", "pid"), SIGKILL);
 	AWAIT(stage_number("s0500", "starts") == 2 && runs("s0500"));
 	stage_move("state/service/s0500", "gone");
@@ -707,6 +751,7 @@ hostile_case(void)
 	tcase_add_test(tc, directories_come_and_go_by_the_thousand);
 	tcase_add_test(tc, a_run_that_vanishes);
 	tcase_add_test(tc, fork_fails);
+	tcase_add_test(tc, restarts_where_there_is_no_room_for_one_more);
 	tcase_add_loop_test(tc, a_child_that_never_begins, 0, 2);
 	tcase_add_test(tc, a_child_whose_reeved_is_killed);
 	tcase_add_test(tc, a_thousand_services);

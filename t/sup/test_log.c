@@ -218,6 +218,23 @@ START_TEST(a_log_that_is_down_holds_up)
 }
 END_TEST
 
+/* Its pipe is closed by then. */
+START_TEST(a_log_has_its_finish_at_the_end)
+{
+	pid_t	reeved;
+
+	stage_service("a", "exec sleep 1000\n");
+	stage_file("state/service/a/log/run", "#!/bin/sh\nexec cat\n");
+	stage_file("state/service/a/log/finish",
+	    "#!/bin/sh\necho $1 $2 >>../../../../finished\n");
+	reeved = stage_reeved();
+	AWAIT(stage_is("a", "up") && stage_is("a/log", "up"));
+	kill(reeved, SIGTERM);
+	ck_assert_int_eq(stage_wait(reeved), 0);
+	ck_assert_str_eq(stage_read("finished"), "0 0\n");
+}
+END_TEST
+
 TCase *
 log_case(void)
 {
@@ -227,5 +244,6 @@ log_case(void)
 	tcase_add_checked_fixture(tc, stage_setup, stage_teardown);
 	tcase_add_test(tc, no_line_is_lost_when_either_is_killed);
 	tcase_add_test(tc, a_log_that_is_down_holds_up);
+	tcase_add_test(tc, a_log_has_its_finish_at_the_end);
 	return tc;
 }
