@@ -64,6 +64,8 @@ struct bus {
 	struct request		*requests;
 	uint32_t		 n_requests, free_slot, n_pending;
 	struct refusals		 refused;
+	bus_limit_fn		*limit;		/* NULL: none */
+	void			*limit_arg;
 };
 
 /* bus_request.c */

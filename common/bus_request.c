@@ -142,6 +142,8 @@ bus_request(struct bus *b, const struct bus_pub *p, int64_t timeout_ms,
 	return 0;
 }
 
+#define LIMIT_MIN_MS	50
+
 struct call {
 	bool			 done;
 	enum bus_outcome	 outcome;
@@ -184,25 +186,56 @@ call_result(struct bus *b, const struct call *c, const char *subject,
 	return NULL;
 }
 
+void
+bus_limit(struct bus *b, bus_limit_fn *limit, void *arg)
+{
+	b->limit = limit;
+	b->limit_arg = arg;
+}
+
+/* How long a call that began then may still wait; a right that ends just now
+ * leaves it time for an answer that is on its way. */
+static int64_t
+may_wait_ms(const struct bus *b, int64_t began_ms, int64_t timeout_ms)
+{
+	int64_t	until = began_ms + timeout_ms, limit;
+
+	if (b->limit != NULL) {
+		limit = b->limit(b->limit_arg);
+		if (limit < began_ms + LIMIT_MIN_MS)
+			limit = began_ms + LIMIT_MIN_MS;
+		if (limit < until)
+			until = limit;
+	}
+	return until - clock_ms();
+}
+
+/* No answer came: the slot must not outlive the caller's frame. */
+static void
+end_call(struct bus *b, struct call *c)
+{
+	uint32_t	i;
+
+	for (i = 0; i < b->n_requests; i++)
+		if (b->requests[i].fn == on_call && b->requests[i].arg == c)
+			request_end(b, i, bus_alive(b) ? BUS_TIMEOUT :
+			    BUS_CLOSED, NULL);
+}
+
 natsMsg *
 bus_call(struct bus *b, const struct bus_pub *p, int64_t timeout_ms,
     struct error *e)
 {
 	struct call	c = { .done = false };
+	int64_t		began = clock_ms(), left;
 
 	if (bus_request(b, p, timeout_ms, on_call, &c, e) == -1)
 		return NULL;
-	while (!c.done && bus_alive(b))
-		bus_turn(b, NULL, 0, timeout_ms);
-	if (!c.done) {
-		/* Dead: the slot must not outlive this frame. */
-		uint32_t i;
-
-		for (i = 0; i < b->n_requests; i++)
-			if (b->requests[i].fn == on_call &&
-			    b->requests[i].arg == &c)
-				request_end(b, i, BUS_CLOSED, NULL);
-	}
+	while (!c.done && bus_alive(b) &&
+	    (left = may_wait_ms(b, began, timeout_ms)) > 0)
+		bus_turn(b, NULL, 0, left);
+	if (!c.done)
+		end_call(b, &c);
 	return call_result(b, &c, p->subject, e);
 }
 
@@ -230,7 +263,7 @@ bus_call_on(struct bus *b, const struct bus_pub *p, const char *reply,
 	struct call	 c = { .done = false };
 	struct bus_pub	 q = *p;
 	struct bus_sub	*lane;
-	int64_t		 deadline = clock_ms() + timeout_ms;
+	int64_t		 began = clock_ms(), left;
 
 	if ((lane = bus_subscribe(b, reply, NULL, on_lane, &c, e)) == NULL)
 		return NULL;
@@ -239,8 +272,9 @@ bus_call_on(struct bus *b, const struct bus_pub *p, const char *reply,
 		bus_unsubscribe(b, lane);
 		return NULL;
 	}
-	while (!c.done && bus_alive(b) && clock_ms() < deadline) {
-		bus_turn(b, NULL, 0, deadline - clock_ms());
+	while (!c.done && bus_alive(b) &&
+	    (left = may_wait_ms(b, began, timeout_ms)) > 0) {
+		bus_turn(b, NULL, 0, left);
 		if (!c.done && (bus_refused(b, p->subject) ||
 		    bus_refused(b, reply))) {
 			c.done = true;

@@ -169,6 +169,12 @@ gate_valid_until(const struct gate *g)
 	    lease_margin_ms(g->lease.ttl_ms);
 }
 
+int64_t
+gate_limit(void *gate)
+{
+	return gate_valid_until(gate);
+}
+
 bool
 gate_elsewhere(const struct gate *g)
 {

@@ -48,6 +48,8 @@ int	gate_tables_known(struct gate *, struct watch *const *, size_t n,
 bool	gate_is_open(const struct gate *);
 /* clock_ms until which it stays open without a renewal; 0 when closed. */
 int64_t	gate_valid_until(const struct gate *);
+/* The same for bus_limit; the argument is the gate. */
+int64_t	gate_limit(void *gate);
 /* Another host has the lease: to stand by is all there is to do. */
 bool	gate_elsewhere(const struct gate *);
 /* Why it is closed, for people: "held by another host", ... */

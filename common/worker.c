@@ -481,8 +481,10 @@ loop(struct worker *w, struct error *e)
 		if (known == 0)
 			continue;
 		if (gate_is_open(&w->gate)) {
+			bus_limit(w->role->bus, gate_limit, &w->gate);
 			if (work_open(w, e) == -1)
 				return -1;
+			bus_limit(w->role->bus, NULL, NULL);
 		} else {
 			stop_intake(w, gate_why(&w->gate));
 			role_set_state(w->role, ROLE_PAUSED,
@@ -503,6 +505,7 @@ worker_session(struct worker *w, struct error *e)
 	r = bind_tables(w, e);
 	if (r == 0)
 		r = loop(w, e);
+	bus_limit(w->role->bus, NULL, NULL);
 	stop_intake(w, r == -1 ? e->text : "session ends");
 	for (i = 0; i < w->n_watches; i++)
 		watch_unbind(w->watches[i]);

@@ -519,11 +519,14 @@ loop(struct responder *rs, struct error *e)
 		    layout_fits(members_layout(c->members), c->role->shards,
 		    e) == -1)
 			return -1;
+		bus_limit(c->bus, gate_is_open(&rs->gate) ? gate_limit : NULL,
+		    &rs->gate);
 		if (set_open(rs, gate_is_open(&rs->gate), e) == -1 ||
 		    headroom_tend(&c->headroom, c->entries_settled,
 		    c->entries_seq, e) == -1)
 			return -1;
 		serve_one(rs);
+		bus_limit(c->bus, NULL, NULL);
 		left = rs->sub == NULL ? TURN_MS :
 		    gate_valid_until(&rs->gate) - clock_ms();
 		if (due_request(rs, &left) != NULL)
@@ -541,6 +544,7 @@ session(struct role *r, struct error *e)
 
 	if (rv == 0)
 		rv = loop(rs, e);
+	bus_limit(r->bus, NULL, NULL);
 	/* Answered by somebody else, or by us in the next session. */
 	if (rs->sub != NULL && bus_alive(r->bus))
 		bus_unsubscribe(r->bus, rs->sub);

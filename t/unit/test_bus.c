@@ -11,6 +11,7 @@
 #include <sodium.h>
 
 #include "bus.h"
+#include "clock.h"
 #include "nkey.h"
 #include "vectors.h"
 
@@ -146,6 +147,41 @@ START_TEST(two_of_them_in_a_row)
 }
 END_TEST
 
+static int64_t
+in_a_moment(void *until)
+{
+	return *(int64_t *)until;
+}
+
+/* Of who has a right to work until then, and asks one who does not answer. */
+START_TEST(a_call_ends_with_the_right_to_wait)
+{
+	struct bus_conf	 conf = { .creds = &creds, .name = "test" };
+	struct bus_pub	 p = { .subject = "mute", .data = "", .len = 0 };
+	struct bus	*b = NULL;
+	struct error	 e;
+	char		 server[64];
+	pid_t		 pid = broker(0);
+	int64_t		 began, until;
+
+	snprintf(server, sizeof(server), "nats://127.0.0.1:%d", port);
+	conf.servers = server;
+	ck_assert_msg(bus_open(&b, &conf, &e) == 0, "%s", e.text);
+	began = clock_ms();
+	until = began + 200;
+	bus_limit(b, in_a_moment, &until);
+	ck_assert_ptr_null(bus_call(b, &p, 15000, &e));
+	ck_assert_int_ge(clock_ms(), until);
+	ck_assert_int_lt(clock_ms(), began + 10000);
+	ck_assert_str_eq(e.text, "mute: no answer in time");
+	ck_assert_ptr_null(bus_call_on(b, &p, "lane", 15000, &e));
+	ck_assert_int_lt(clock_ms(), began + 10000);
+	bus_limit(b, NULL, NULL);
+	bus_close(b);
+	ck_assert(waitpid(pid, NULL, 0) == pid);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -157,6 +193,7 @@ main(void)
 	tcase_add_test(tc, a_signature_is_sent);
 	tcase_add_test(tc, a_signature_that_begins_with_a_zero);
 	tcase_add_test(tc, two_of_them_in_a_row);
+	tcase_add_test(tc, a_call_ends_with_the_right_to_wait);
 	suite_add_tcase(s, tc);
 	return vectors_run(s);
 }
