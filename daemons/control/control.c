@@ -47,6 +47,7 @@ struct responder {
 	struct control		 control;
 	struct gate		 gate;
 	struct bus_sub		*sub;		/* NULL: paused */
+	bool			 heard;		/* the broker has it */
 	STAILQ_HEAD(, queued)	 queue;
 	unsigned		 n_queued;
 	uint64_t		 served, refused, unbound, overflow;
@@ -478,8 +479,13 @@ set_open(struct responder *rs, bool open, struct error *e)
 		    on_request, rs, e);
 		if (rs->sub == NULL)
 			return -1;
+		rs->heard = false;
 		headroom_bind(&rs->control.headroom);
 	}
+	/* The broker has the subscription when it answers what came after:
+	 * who is told that we are ready may ask at once. */
+	if (open && !rs->heard && !(rs->heard = proven(rs)))
+		return 0;
 	role_set_state(r, open ? ROLE_BOUND : ROLE_PAUSED,
 	    gate_why(&rs->gate));
 	if (gate_elsewhere(&rs->gate))

@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sysexits.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -21,11 +22,15 @@ agent_make(struct space *s, const char *name, const char *options)
 	struct agent	*a = calloc(1, sizeof(*a));
 	char		 out[4096], path[300];
 	struct error	 e;
+	int64_t		 until = clock_ms() + AWAIT_MS;
 	int		 code;
 
 	ck_assert(a != NULL);
-	code = reeve(s, out, sizeof(out), "onboard %s %s", name,
-	    options == NULL ? "" : options);
+	/* A cluster that has just been formed may not answer in time. */
+	do
+		code = reeve(s, out, sizeof(out), "onboard %s %s", name,
+		    options == NULL ? "" : options);
+	while (code == EX_TEMPFAIL && clock_ms() < until);
 	ck_assert_msg(code == 0, "reeve onboard: %d: %s", code, out);
 	a->space = s;
 	snprintf(a->name, sizeof(a->name), "%s", name);
