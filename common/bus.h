@@ -114,7 +114,8 @@ natsMsg	*bus_call(struct bus *, const struct bus_pub *, int64_t timeout_ms,
 /*
  * Until when a call that is made now may wait, by clock_ms: the right to work
  * ends at a time, and who waits cannot stop.  It is asked again all the while;
- * the call then ends as by a timeout.  NULL: no such limit.
+ * the call then ends as by a timeout, and none is begun any more (EX_TEMPFAIL).
+ * NULL: no such limit.
  */
 typedef int64_t	bus_limit_fn(void *arg);
 void	bus_limit(struct bus *, bus_limit_fn *, void *arg);

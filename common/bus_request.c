@@ -193,6 +193,16 @@ bus_limit(struct bus *b, bus_limit_fn *limit, void *arg)
 	b->limit_arg = arg;
 }
 
+/* Then no call is begun: what it would ask or write is another's business. */
+static bool
+too_late(const struct bus *b, const char *subject, struct error *e)
+{
+	if (b->limit == NULL || b->limit(b->limit_arg) > clock_ms())
+		return false;
+	error_set(e, EX_TEMPFAIL, "%s: the right to ask has ended", subject);
+	return true;
+}
+
 /* How long a call that began then may still wait; a right that ends just now
  * leaves it time for an answer that is on its way. */
 static int64_t
@@ -229,11 +239,14 @@ bus_call(struct bus *b, const struct bus_pub *p, int64_t timeout_ms,
 	struct call	c = { .done = false };
 	int64_t		began = clock_ms(), left;
 
-	if (bus_request(b, p, timeout_ms, on_call, &c, e) == -1)
+	if (too_late(b, p->subject, e) ||
+	    bus_request(b, p, timeout_ms, on_call, &c, e) == -1)
 		return NULL;
-	while (!c.done && bus_alive(b) &&
-	    (left = may_wait_ms(b, began, timeout_ms)) > 0)
-		bus_turn(b, NULL, 0, left);
+	/* Once in any case: the answer may be there. */
+	do {
+		left = may_wait_ms(b, began, timeout_ms);
+		bus_turn(b, NULL, 0, left > 0 ? left : 0);
+	} while (!c.done && bus_alive(b) && left > 0);
 	if (!c.done)
 		end_call(b, &c);
 	return call_result(b, &c, p->subject, e);
@@ -265,6 +278,8 @@ bus_call_on(struct bus *b, const struct bus_pub *p, const char *reply,
 	struct bus_sub	*lane;
 	int64_t		 began = clock_ms(), left;
 
+	if (too_late(b, p->subject, e))
+		return NULL;
 	if ((lane = bus_subscribe(b, reply, NULL, on_lane, &c, e)) == NULL)
 		return NULL;
 	q.reply = reply;
@@ -272,15 +287,15 @@ bus_call_on(struct bus *b, const struct bus_pub *p, const char *reply,
 		bus_unsubscribe(b, lane);
 		return NULL;
 	}
-	while (!c.done && bus_alive(b) &&
-	    (left = may_wait_ms(b, began, timeout_ms)) > 0) {
-		bus_turn(b, NULL, 0, left);
+	do {
+		left = may_wait_ms(b, began, timeout_ms);
+		bus_turn(b, NULL, 0, left > 0 ? left : 0);
 		if (!c.done && (bus_refused(b, p->subject) ||
 		    bus_refused(b, reply))) {
 			c.done = true;
 			c.outcome = BUS_DENIED;
 		}
-	}
+	} while (!c.done && bus_alive(b) && left > 0);
 	if (!c.done)
 		c.outcome = bus_alive(b) ? BUS_TIMEOUT : BUS_CLOSED;
 	bus_unsubscribe(b, lane);

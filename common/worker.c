@@ -360,6 +360,9 @@ work_one(struct worker *w, struct held *h, struct error *e)
 
 	if (w->sees_all)
 		seen = losses_see(&w->losses, h->seq, e);
+	/* To see may take a while. */
+	if (seen == 1 && !gate_is_open(&w->gate))
+		seen = 0;
 	if (seen == 0)
 		intake_untake(h);
 	if (seen != 1)
@@ -468,10 +471,18 @@ yield(struct worker *w)
 	role_say_ready(w->role);
 }
 
+/* By the end of the right to work, and nothing else is wrong. */
+static bool
+cut_short(const struct worker *w, const struct error *e)
+{
+	return e->code == EX_TEMPFAIL && bus_alive(w->role->bus) &&
+	    !gate_is_open(&w->gate);
+}
+
 static int
 loop(struct worker *w, struct error *e)
 {
-	int	known;
+	int	known, r;
 
 	do {
 		if (tend_tables(w, e) == -1 || check_layout(w, e) == -1 ||
@@ -482,10 +493,12 @@ loop(struct worker *w, struct error *e)
 			continue;
 		if (gate_is_open(&w->gate)) {
 			bus_limit(w->role->bus, gate_limit, &w->gate);
-			if (work_open(w, e) == -1)
-				return -1;
+			r = work_open(w, e);
 			bus_limit(w->role->bus, NULL, NULL);
-		} else {
+			if (r == -1 && !cut_short(w, e))
+				return -1;
+		}
+		if (!gate_is_open(&w->gate)) {
 			stop_intake(w, gate_why(&w->gate));
 			role_set_state(w->role, ROLE_PAUSED,
 			    gate_why(&w->gate));

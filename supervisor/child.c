@@ -13,7 +13,6 @@
 
 #include "child.h"
 #include "envdir.h"
-#include "keep.h"
 #include "limitsfile.h"
 #include "log.h"
 #include "process.h"
@@ -87,17 +86,17 @@ is_given(const struct service *sv, int fd)
 static void
 leave_descriptors(const struct service *sv)
 {
-	int	end = (int)keep_numbers(sv->roster->fds_due);
 	int	fd, i, last = STDERR_FILENO;
 
 	for (i = 0; i < GIVEN_MAX; i++)
 		if (sv->given[i] > last)
 			last = sv->given[i];
-	if (close_range((unsigned)last + 1, ~0U, CLOSE_RANGE_UNSHARE) == 0)
-		end = last;
-	else if (sv->roster->shares)
-		die(sv, "cannot leave reeved's descriptors");
-	for (fd = STDERR_FILENO + 1; fd < end; fd++)
+	if (close_range((unsigned)last + 1, ~0U, CLOSE_RANGE_UNSHARE) == -1) {
+		if (sv->roster->shares)
+			die(sv, "cannot leave reeved's descriptors");
+		closefrom(last + 1);
+	}
+	for (fd = STDERR_FILENO + 1; fd < last; fd++)
 		if (!is_given(sv, fd))
 			close(fd);
 }

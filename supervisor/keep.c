@@ -4,7 +4,7 @@
 
 #include "keep.h"
 
-#define WORD	64	/* numbers in a word of the kernel's table */
+#define WORD	32	/* numbers in a word of a kernel's table, at least */
 
 /* The lowest free number from there on that is to be used; -1 and errno. */
 static int

@@ -16,9 +16,9 @@
  * Move it there, close-on-exec: the new number, or, should there be no room,
  * the old one.  -1 stays -1, with errno as it is.
  *
- * Of every 64 numbers one is left out.  From a table in which all 64 are taken
- * Linux before 6.11, where it is not mended (CVE-2024-45025), makes a short
- * copy for the child in which these count as taken, too.
+ * Of every 32 numbers one is left out.  From a table with a word of which all
+ * numbers are taken Linux before 6.11, where it is not mended (CVE-2024-45025),
+ * makes a short copy for the child in which these count as taken, too.
  */
 int	keep_open(int fd);
 

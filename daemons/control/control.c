@@ -443,7 +443,7 @@ serve_one(struct responder *rs)
 {
 	struct queued	*q;
 
-	if (due_request(rs, NULL) == NULL || !proven(rs) ||
+	if (!rs->heard || due_request(rs, NULL) == NULL || !proven(rs) ||
 	    (q = due_request(rs, NULL)) == NULL)
 		return;
 	take_request(rs, q);

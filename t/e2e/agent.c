@@ -27,10 +27,10 @@ agent_make(struct space *s, const char *name, const char *options)
 
 	ck_assert(a != NULL);
 	/* A cluster that has just been formed may not answer in time. */
-	do
-		code = reeve(s, out, sizeof(out), "onboard %s %s", name,
-		    options == NULL ? "" : options);
-	while (code == EX_TEMPFAIL && clock_ms() < until);
+	while ((code = reeve(s, out, sizeof(out), "onboard %s %s", name,
+	    options == NULL ? "" : options)) == EX_TEMPFAIL &&
+	    clock_ms() < until)
+		fprintf(stderr, "%s", out);
 	ck_assert_msg(code == 0, "reeve onboard: %d: %s", code, out);
 	a->space = s;
 	snprintf(a->name, sizeof(a->name), "%s", name);

@@ -11,7 +11,7 @@
 #include "watch.h"
 
 #define LOG_MAX		(64 * 1024 * 1024)
-#define RELEASE_TOLD_MS	500	/* until its log has it */
+#define RELEASE_TOLD_MS	2500	/* until its log has it: after the answer */
 #define N_ROLES		4
 #define KEEPER		0
 

@@ -25,7 +25,7 @@
 #define SLEEP	"exec sleep 1000\n"
 #define CHURNS	3000
 #define MANY	1000
-#define WORD	64			/* descriptors in one of the kernel's */
+#define WORD	32			/* of the kernel's, at least */
 #define CHAIN	300
 #define CROWD	100
 #ifdef __SANITIZE_ADDRESS__
@@ -564,7 +564,7 @@ stage_many(unsigned n)
 		stage_service(nth(i), SLEEP);
 }
 
-/* Of each 64 numbers one is free, see keep.h. */
+/* Of each word's numbers one is free, see keep.h. */
 static void
 check_numbers(pid_t pid)
 {

@@ -153,6 +153,14 @@ in_a_moment(void *until)
 	return *(int64_t *)until;
 }
 
+static int64_t
+as_long_as(void *until)
+{
+	int64_t	now = clock_ms();
+
+	return now < *(int64_t *)until ? now + 60 : now;
+}
+
 /* Of who has a right to work until then, and asks one who does not answer. */
 START_TEST(a_call_ends_with_the_right_to_wait)
 {
@@ -174,8 +182,17 @@ START_TEST(a_call_ends_with_the_right_to_wait)
 	ck_assert_int_ge(clock_ms(), until);
 	ck_assert_int_lt(clock_ms(), began + 10000);
 	ck_assert_str_eq(e.text, "mute: no answer in time");
+	ck_assert_ptr_null(bus_call(b, &p, 15000, &e));
+	ck_assert_str_eq(e.text, "mute: the right to ask has ended");
 	ck_assert_ptr_null(bus_call_on(b, &p, "lane", 15000, &e));
-	ck_assert_int_lt(clock_ms(), began + 10000);
+	ck_assert_str_eq(e.text, "mute: the right to ask has ended");
+	/* It is renewed for some time. */
+	until = clock_ms() + 300;
+	bus_limit(b, as_long_as, &until);
+	ck_assert_ptr_null(bus_call_on(b, &p, "lane", 15000, &e));
+	ck_assert_int_ge(clock_ms(), until);
+	ck_assert_int_lt(clock_ms(), until + 10000);
+	ck_assert_str_eq(e.text, "mute: no answer in time");
 	bus_limit(b, NULL, NULL);
 	bus_close(b);
 	ck_assert(waitpid(pid, NULL, 0) == pid);
