@@ -111,6 +111,10 @@ int	bus_request(struct bus *, const struct bus_pub *p,
  */
 natsMsg	*bus_call(struct bus *, const struct bus_pub *, int64_t timeout_ms,
 	    struct error *);
+/* The same with a reply subject of the caller's choosing, which it may
+ * subscribe: `ctl` replies come on the caller's own lane. */
+natsMsg	*bus_call_on(struct bus *, const struct bus_pub *, const char *reply,
+	    int64_t timeout_ms, struct error *);
 /*
  * Until when a call that is made now may wait, by clock_ms: the right to work
  * ends at a time, and who waits cannot stop.  It is asked again all the while;
@@ -119,10 +123,6 @@ natsMsg	*bus_call(struct bus *, const struct bus_pub *, int64_t timeout_ms,
  */
 typedef int64_t	bus_limit_fn(void *arg);
 void	bus_limit(struct bus *, bus_limit_fn *, void *arg);
-/* The same with a reply subject of the caller's choosing, which it may
- * subscribe: `ctl` replies come on the caller's own lane. */
-natsMsg	*bus_call_on(struct bus *, const struct bus_pub *, const char *reply,
-	    int64_t timeout_ms, struct error *);
 
 /*
  * Destroy a message, or soon: libnats hands each to a thread of its own, which

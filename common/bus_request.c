@@ -9,6 +9,8 @@
 #include "clock.h"
 #include "log.h"
 
+#define LIMIT_MIN_MS	50	/* see may_wait_ms */
+
 /* --- requests ---------------------------------------------------------- */
 
 static uint32_t
@@ -141,8 +143,6 @@ bus_request(struct bus *b, const struct bus_pub *p, int64_t timeout_ms,
 	b->n_pending++;
 	return 0;
 }
-
-#define LIMIT_MIN_MS	50
 
 struct call {
 	bool			 done;

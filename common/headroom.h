@@ -7,6 +7,8 @@
 #include "map.h"
 #include "names.h"
 
+#define HEADROOM_TRAIL	64	/* marks, see below */
+
 /*
  * INBOX keeps 1000 entries an owner and drops the oldest in silence, so who
  * writes there must not run ahead of the reader (design, "No running ahead").
@@ -19,8 +21,6 @@
  * an owner back behind its first unread entry, so what is unread of an owner
  * is all that came after.)
  */
-#define HEADROOM_TRAIL	64
-
 struct headroom {
 	struct bus	*bus;
 	char		 stream[STREAM_MAX], reader[64];

@@ -518,7 +518,6 @@ worker_session(struct worker *w, struct error *e)
 	r = bind_tables(w, e);
 	if (r == 0)
 		r = loop(w, e);
-	bus_limit(w->role->bus, NULL, NULL);
 	stop_intake(w, r == -1 ? e->text : "session ends");
 	for (i = 0; i < w->n_watches; i++)
 		watch_unbind(w->watches[i]);

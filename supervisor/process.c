@@ -8,8 +8,6 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
-#include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
@@ -103,6 +101,7 @@ give_all(struct service *sv, struct child_plan *plan)
 	return open_notification(sv, plan);
 }
 
+/* What the child has by now, and our end of the way to it. */
 static void
 close_given(struct service *sv)
 {
@@ -113,6 +112,9 @@ close_given(struct service *sv)
 			close(sv->given[i]);
 		sv->given[i] = -1;
 	}
+	if (sv->go_fd != -1)
+		close(sv->go_fd);
+	sv->go_fd = -1;
 }
 
 /* -1, with errno as it is; what was begun is undone. */
@@ -123,9 +125,6 @@ abandon(struct service *sv)
 
 	close_given(sv);
 	watch_close(&sv->notify);
-	if (sv->go_fd != -1)
-		close(sv->go_fd);
-	sv->go_fd = -1;
 	errno = saved;
 	return -1;
 }
@@ -202,8 +201,6 @@ process_go(struct service *sv)
 		    log_str(sv->name));
 	await_left(sv);
 	close_given(sv);
-	close(sv->go_fd);
-	sv->go_fd = -1;
 }
 
 void

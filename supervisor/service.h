@@ -85,7 +85,7 @@ enum service_rest { NOTHING_LEFT, SOME_LEFT, UNKNOWN_LEFT };
 #define DEATH_WINDOW_MS		3600000
 #define FINISH_GIVES_UP		125	/* as s6's: its exit code */
 
-/* The descriptors that a child is given, see process.c. */
+/* The descriptors that a child is given, see child.h. */
 enum given { GIVEN_GO, GIVEN_IN, GIVEN_OUT, GIVEN_NOTIFY, GIVEN_MAX };
 
 struct service;

@@ -201,19 +201,28 @@ time_of(const char *line)
 	return (int64_t)timegm(&tm) * 1000 + strtol(p, NULL, 10);
 }
 
+/* NULL: it was never started. */
+static char *
+log_of(unsigned host)
+{
+	char	path[300];
+
+	snprintf(path, sizeof(path), "%s/log",
+	    f.cluster->hosts[host].space->state);
+	return file_read(path, LOG_MAX, NULL, NULL);
+}
+
 /* By its log, as a busy bucket shows its last records only. */
 static bool
 had_released(const struct change *was, int64_t upto_ms)
 {
 	int64_t	 epoch_ms = clock_epoch_ms() - clock_ms(), ms;
-	char	 path[300], what[64], *line, *log, *save = NULL;
+	char	 what[64], *line, *log, *save = NULL;
 	bool	 had = false;
 
 	snprintf(what, sizeof(what), " role=lease shard=%u msg=\"lease "
 	    "released\"", was->shard);
-	snprintf(path, sizeof(path), "%s/log",
-	    f.cluster->hosts[was->host].space->state);
-	if ((log = file_read(path, LOG_MAX, NULL, NULL)) == NULL)
+	if ((log = log_of(was->host)) == NULL)
 		return false;
 	for (line = strtok_r(log, "\n", &save); line != NULL && !had;
 	    line = strtok_r(NULL, "\n", &save)) {
@@ -307,13 +316,11 @@ marked_end(const struct stretch *s)
 static void
 each_word(unsigned host, void (*fn)(const struct word *, void *), void *arg)
 {
-	char		 path[300], *log, *line, *save = NULL;
+	char		*log, *line, *save = NULL;
 	struct word	 w = { .host = host };
 
-	snprintf(path, sizeof(path), "%s/log",
-	    f.cluster->hosts[host].space->state);
-	if ((log = file_read(path, LOG_MAX, NULL, NULL)) == NULL)
-		return;		/* never started */
+	if ((log = log_of(host)) == NULL)
+		return;
 	for (line = strtok_r(log, "\n", &save); line != NULL;
 	    line = strtok_r(NULL, "\n", &save))
 		if (is_word(line, &w))
