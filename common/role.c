@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include <bsd/stdlib.h>
+#include <bsd/string.h>
 #include <cjson/cJSON.h>
 #include <sodium.h>
 
@@ -37,6 +38,7 @@ const char *const role_state_names[] = { "starting", "paused", "bound",
 
 struct options {
 	char		*state;
+	const char	*agent;
 	unsigned	 shard, shards;
 	int		 notify_fd;
 	enum log_level	 level;
@@ -47,9 +49,14 @@ struct options {
 static void
 usage(const struct role_def *def, FILE *f)
 {
-	fprintf(f, "usage: reeve-%s [--debug] [--state DIR] [--shard N] "
-	    "[--shards N]\n\t[--notify-fd N]\n       reeve-%s --help | --version\n",
-	    def->name, def->name);
+	static const char *const	own[] = {
+		[ROLE_OF_SHARD] = " [--shard N] [--shards N]\n\t",
+		[ROLE_OF_HOST] = " ",
+		[ROLE_OF_AGENT] = " --agent NAME\n\t" };
+
+	fprintf(f, "usage: reeve-%s [--debug] [--state DIR]%s[--notify-fd N]\n"
+	    "       reeve-%s --help | --version\n", def->name, own[def->scope],
+	    def->name);
 }
 
 /* False, and says so, when text is no number of the range. */
@@ -70,6 +77,33 @@ number(const struct role_def *def, const char *name, const char *text,
 	return why == NULL;
 }
 
+/* Options that only a shard's role has, or an agent's. */
+static bool
+is_foreign(const struct role_def *def, int c)
+{
+	return ((c == 'n' || c == 'N') && def->scope != ROLE_OF_SHARD) ||
+	    (c == 'a' && def->scope != ROLE_OF_AGENT);
+}
+
+/* -1: go on; else the exit code. */
+static int
+check_options(const struct role_def *def, const struct options *o)
+{
+	if (o->shard >= o->shards)
+		fprintf(stderr, "reeve-%s: --shard %u of --shards %u: there "
+		    "is none\n", def->name, o->shard, o->shards);
+	else if (def->scope == ROLE_OF_AGENT && o->agent == NULL)
+		fprintf(stderr, "reeve-%s: --agent NAME is missing\n",
+		    def->name);
+	else if (o->agent != NULL && !name_is_token(o->agent))
+		fprintf(stderr, "reeve-%s: --agent: expected a name of "
+		    "letters, digits, _ and -, not \"%s\"\n", def->name,
+		    o->agent);
+	else
+		return -1;
+	return EX_USAGE;
+}
+
 /* -1: go on; else the exit code. */
 static int
 parse_options(int argc, char **argv, const struct role_def *def,
@@ -79,6 +113,7 @@ parse_options(int argc, char **argv, const struct role_def *def,
 		{ "state", required_argument, NULL, 's' },
 		{ "shard", required_argument, NULL, 'n' },
 		{ "shards", required_argument, NULL, 'N' },
+		{ "agent", required_argument, NULL, 'a' },
 		{ "notify-fd", required_argument, NULL, 'f' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ "version", no_argument, NULL, 'V' },
@@ -87,7 +122,7 @@ parse_options(int argc, char **argv, const struct role_def *def,
 	int	c, n;
 
 	while ((c = getopt_long(argc, argv, "dhV", longs, NULL)) != -1) {
-		switch (c) {
+		switch (is_foreign(def, c) ? '?' : c) {
 		case 's':
 			o->state = optarg;
 			break;
@@ -102,6 +137,9 @@ parse_options(int argc, char **argv, const struct role_def *def,
 			    LAYOUT_SHARDS_MAX, &n))
 				return EX_USAGE;
 			o->shards = (unsigned)n;
+			break;
+		case 'a':
+			o->agent = optarg;
 			break;
 		case 'f':
 			if (!number(def, "notify-fd", optarg, 0, INT_MAX,
@@ -126,21 +164,33 @@ parse_options(int argc, char **argv, const struct role_def *def,
 		usage(def, stderr);
 		return EX_USAGE;
 	}
-	if (o->shard >= o->shards) {
-		fprintf(stderr, "reeve-%s: --shard %u of --shards %u: there "
-		    "is none\n", def->name, o->shard, o->shards);
-		return EX_USAGE;
-	}
-	return -1;
+	return check_options(def, o);
 }
 
-/* One instance of a role and shard on a host: the kernel frees the lock of a
- * killed one at once. */
+/* <dir>/<role>, for which shard or agent, and what kind of file; malloc'd. */
+static char *
+own_path(const struct role *r, const char *dir, const char *suffix)
+{
+	const char	*name = r->def->name;
+
+	switch (r->def->scope) {
+	case ROLE_OF_HOST:
+		return config_path(&r->config, "%s/%s%s", dir, name, suffix);
+	case ROLE_OF_AGENT:
+		return config_path(&r->config, "%s/%s-%s%s", dir, name,
+		    r->agent, suffix);
+	default:
+		return config_path(&r->config, "%s/%s-%u%s", dir, name,
+		    r->shard, suffix);
+	}
+}
+
+/* One instance of a role on a host, for each shard or agent: the kernel frees
+ * the lock of a killed one at once. */
 static int
 lock_role(struct role *r, struct error *e)
 {
-	char	*path = config_path(&r->config, "lock/%s-%u", r->def->name,
-		    r->shard);
+	char	*path = own_path(r, "lock", "");
 	int	 rv = 0;
 
 	if (path == NULL)
@@ -151,8 +201,12 @@ lock_role(struct role *r, struct error *e)
 	    0600)) == -1)
 		rv = error_errno(e, EX_CANTCREAT, "%s", path);
 	else if (flock(r->lock_fd, LOCK_EX | LOCK_NB) == -1)
-		rv = error_set(e, EX_TEMPFAIL, "another reeve-%s of shard %u "
-		    "runs here (%s is locked)", r->def->name, r->shard, path);
+		rv = error_set(e, EX_TEMPFAIL, "another reeve-%s%s%s runs "
+		    "here (%s is locked)", r->def->name,
+		    r->def->scope == ROLE_OF_SHARD ? " of shard " :
+		    r->def->scope == ROLE_OF_AGENT ? " of " : "",
+		    r->def->scope == ROLE_OF_SHARD ? r->shard_text :
+		    r->def->scope == ROLE_OF_AGENT ? r->agent : "", path);
 	free(path);
 	return rv;
 }
@@ -160,8 +214,9 @@ lock_role(struct role *r, struct error *e)
 static int
 load_creds(struct role *r, struct error *e)
 {
-	char	*path = config_path(&r->config, "creds/%s-%u.creds",
-		    r->def->name, r->shard);
+	char	*path = r->def->scope == ROLE_OF_AGENT ?
+		    config_path(&r->config, "agents/%s/%s.creds", r->agent,
+		    r->def->name) : own_path(r, "creds", ".creds");
 	int	 rv;
 
 	if (path == NULL)
@@ -224,15 +279,18 @@ publish_health(struct role *r)
 {
 	char		 subject[SUBJECT_MAX], *body;
 	struct bus_pub	 p = { .subject = subject };
-	cJSON		*o = cJSON_CreateObject();
+	cJSON		*o;
 
 	r->health_ms = clock_ms();
-	if (o == NULL)
+	if (r->def->scope == ROLE_OF_AGENT)
+		return;
+	if ((o = cJSON_CreateObject()) == NULL)
 		fatal_memory();
 	cJSON_AddStringToObject(o, "role", r->def->name);
 	cJSON_AddStringToObject(o, "host", r->host.uuid);
 	cJSON_AddStringToObject(o, "identity", r->host.identity);
-	cJSON_AddNumberToObject(o, "shard", r->shard);
+	if (r->def->scope == ROLE_OF_SHARD)
+		cJSON_AddNumberToObject(o, "shard", r->shard);
 	cJSON_AddStringToObject(o, "state", role_state_names[r->state]);
 	cJSON_AddNumberToObject(o, "pid", getpid());
 	cJSON_AddNumberToObject(o, "ts", (double)clock_epoch_ms());
@@ -346,11 +404,9 @@ one_session(struct role *r, struct error *e)
 {
 	struct bus_conf	conf = { .servers = r->config.servers,
 			    .creds = &r->creds };
-	char		name[64];
 	int		rv;
 
-	snprintf(name, sizeof(name), "reeve-%s-%u", r->def->name, r->shard);
-	conf.name = name;
+	conf.name = r->who;
 	if (bus_open(&r->bus, &conf, e) == -1)
 		return -1;
 	r->sessions++;
@@ -391,6 +447,32 @@ run(struct role *r)
 	}
 }
 
+/* What it is called on the broker, and in its log. */
+static void
+name_role(struct role *r, char *log, size_t size)
+{
+	const char	*name = r->def->name;
+
+	snprintf(r->shard_text, sizeof(r->shard_text), "%u", r->shard);
+	switch (r->def->scope) {
+	case ROLE_OF_SHARD:
+		snprintf(r->who, sizeof(r->who), "reeve-%s-%u", name,
+		    r->shard);
+		snprintf(log, size, "role=%s shard=%u", name, r->shard);
+		return;
+	case ROLE_OF_HOST:
+		snprintf(r->who, sizeof(r->who), "reeve-%s", name);
+		snprintf(log, size, "role=%s", name);
+		break;
+	case ROLE_OF_AGENT:
+		snprintf(r->who, sizeof(r->who), "reeve-%s-%s", name,
+		    r->agent);
+		snprintf(log, size, "role=%s agent=%s", name, r->agent);
+		break;
+	}
+	strlcpy(r->shard_text, ROLE_NO_SHARD, sizeof(r->shard_text));
+}
+
 int
 role_main(int argc, char **argv, const struct role_def *def)
 {
@@ -398,7 +480,7 @@ role_main(int argc, char **argv, const struct role_def *def)
 			    .level = LOG_LEVEL_INFO };
 	struct role	r;
 	struct error	e = { .code = EX_SOFTWARE };
-	char		who[64];
+	char		who[256];
 	int		code;
 
 	if ((code = parse_options(argc, argv, def, &o)) != -1)
@@ -407,13 +489,13 @@ role_main(int argc, char **argv, const struct role_def *def)
 	r.def = def;
 	r.shard = o.shard;
 	r.shards = o.shards;
+	r.agent = o.agent;
 	r.signal_fd = r.lock_fd = -1;
 	/* Under a supervisor without readiness that number is not ours. */
 	r.notify_fd = o.notify_fd > 2 && fcntl(o.notify_fd, F_SETFD,
 	    FD_CLOEXEC) == 0 ? o.notify_fd : -1;
 	r.backoff_ms = BACKOFF_MIN_MS;
-	snprintf(r.shard_text, sizeof(r.shard_text), "%u", r.shard);
-	snprintf(who, sizeof(who), "role=%s shard=%u", def->name, r.shard);
+	name_role(&r, who, sizeof(who));
 	log_init(who, o.level);
 	if (sodium_init() == -1 || load(&r, &o, &e) == -1 ||
 	    open_signals(&r, &e) == -1 || lock_role(&r, &e) == -1 ||

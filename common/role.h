@@ -19,7 +19,20 @@
  *
  *	reeve-ROLE [--debug] [--state DIR] [--shard N] [--shards N]
  *		[--notify-fd N]
+ *
+ * Without --shard and --shards where the role is no shard's, and with
+ * --agent NAME where it is an agent's.
  */
+enum role_scope {
+	ROLE_OF_SHARD,		/* creds/ROLE-SHARD.creds, lock/ROLE-SHARD */
+	ROLE_OF_HOST,		/* creds/ROLE.creds, lock/ROLE; its health is
+				   of the shard ROLE_NO_SHARD */
+	ROLE_OF_AGENT,		/* agents/AGENT/ROLE.creds, lock/ROLE-AGENT;
+				   what it says of itself is its own: the
+				   frame says no health */
+};
+#define ROLE_NO_SHARD	"-"	/* in the subject of health */
+
 enum role_state {
 	ROLE_STARTING,		/* connecting, binding */
 	ROLE_PAUSED,		/* bound, but the lease is not this host's */
@@ -32,6 +45,7 @@ struct role;
 
 struct role_def {
 	const char	*name;		/* "fanout": program, creds, health */
+	enum role_scope	 scope;
 	/* Once, before the first session; -1 with *e ends the process. */
 	int		(*start)(struct role *, struct error *);
 	/*
@@ -50,8 +64,11 @@ struct role {
 	struct host		 host;
 	struct creds		 creds;
 	unsigned		 shard, shards;	/* this one, of so many that
-						   the host is set up for */
-	char			 shard_text[16];
+						   the host is set up for; 0
+						   of 1 where it is none's */
+	char			 who[128];	/* "reeve-fanout-0" */
+	char			 shard_text[16]; /* or ROLE_NO_SHARD */
+	const char		*agent;		/* --agent, or NULL */
 	struct bus		*bus;		/* of the session */
 	enum role_state		 state;
 	bool			 stop;		/* told to end */
