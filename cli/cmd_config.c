@@ -11,7 +11,7 @@
 
 /* Does the state directory, if there is one, go by these settings? */
 static int
-compare(struct cli *cli, const char *file, const struct config *c,
+compare(struct cli *cli, const char *file, struct config *c,
     struct error *e)
 {
 	char	*path = config_path(c, "reeve.conf"), *is, *should;
@@ -20,7 +20,8 @@ compare(struct cli *cli, const char *file, const struct config *c,
 	if (path == NULL)
 		return error_errno(e, EX_OSERR, "%s", file);
 	/* What we may not look into, we cannot compare. */
-	if (access(path, R_OK) == 0 && (r = cli_load(cli, e)) == 0) {
+	if (access(path, R_OK) == 0 && (r = cli_load(cli, e)) == 0 &&
+	    (r = config_inherit(c, &cli->config, e)) == 0) {
 		is = config_text(&cli->config);
 		should = config_text(c);
 		if (is == NULL || should == NULL)

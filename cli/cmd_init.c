@@ -263,7 +263,7 @@ apply_settings(struct setup *s, const struct config *was,
 
 /* Settings that are there, and those that are wanted. */
 static int
-compare_settings(struct setup *s, const struct config *want,
+compare_settings(struct setup *s, struct config *want,
     const struct init_opts *o, struct error *e)
 {
 	struct config	was;
@@ -271,8 +271,10 @@ compare_settings(struct setup *s, const struct config *want,
 
 	if (config_load(&was, want->state, e) == -1)
 		return -1;
-	r = o->config != NULL ? apply_settings(s, &was, want, e) :
-	    same_settings(&was, want, o, want->state, e);
+	if (o->config == NULL)
+		r = same_settings(&was, want, o, want->state, e);
+	else if ((r = config_inherit(want, &was, e)) == 0)
+		r = apply_settings(s, &was, want, e);
 	config_free(&was);
 	return r;
 }

@@ -106,10 +106,22 @@ set_replicas(struct config *c, const char *v, struct error *e)
 	return 0;
 }
 
+/* A line ends at its end, so it cannot hold one. */
+static int
+set_workspace(struct config *c, const char *v, struct error *e)
+{
+	if (v[0] != '/' || v[strcspn(v, "\r\n")] != '\0' ||
+	    v[strlen(v) - 1] == ' ' || v[strlen(v) - 1] == '\t')
+		return error_set(e, EX_CONFIG, "workspace: expected an "
+		    "absolute path, not \"%s\"", v);
+	return replace(&c->workspace, v, e);
+}
+
 static const struct key keys[] = {
 	{ "space",		set_space },
 	{ "servers",		set_servers },
 	{ "listen",		set_listen },
+	{ "workspace",		set_workspace },
 	{ "lease-ttl",		set_lease_ttl },
 	{ "dedup-window",	set_dedup_window },
 	{ "replicas",		set_replicas },
@@ -311,6 +323,14 @@ config_read(struct config *c, const char *state, const char *file,
 }
 
 int
+config_inherit(struct config *c, const struct config *was, struct error *e)
+{
+	if (c->workspace != NULL || was->workspace == NULL)
+		return 0;
+	return replace(&c->workspace, was->workspace, e);
+}
+
+int
 config_check(const struct config *c, struct error *e)
 {
 	struct config	 again;
@@ -346,13 +366,17 @@ duration_text(char *buf, size_t size, int64_t ms)
 char *
 config_text(const struct config *c)
 {
-	char	*text = NULL, listen[300] = "", ttl[32], window[32];
+	char	*text = NULL, *workspace = NULL;
+	char	 listen[300] = "", ttl[32], window[32];
 
 	if (c->embedded)
 		snprintf(listen, sizeof(listen), "listen = %s:%d\n",
 		    c->listen_host, c->listen_port);
 	duration_text(ttl, sizeof(ttl), c->lease_ttl_ms);
 	duration_text(window, sizeof(window), c->dedup_window_ms);
+	if (c->workspace != NULL && asprintf(&workspace, "workspace = %s\n",
+	    c->workspace) == -1)
+		return NULL;
 	if (asprintf(&text,
 	    "# Made by reeve init; see reeve.conf(5).\n"
 	    "space = %s\n"
@@ -360,9 +384,12 @@ config_text(const struct config *c)
 	    "%s"
 	    "lease-ttl = %s\n"
 	    "dedup-window = %s\n"
-	    "replicas = %d\n",
-	    c->space, c->servers, listen, ttl, window, c->replicas) == -1)
-		return NULL;
+	    "replicas = %d\n"
+	    "%s",
+	    c->space, c->servers, listen, ttl, window, c->replicas,
+	    workspace == NULL ? "" : workspace) == -1)
+		text = NULL;
+	free(workspace);
 	return text;
 }
 
@@ -372,6 +399,7 @@ config_free(struct config *c)
 	free(c->state);
 	free(c->space);
 	free(c->servers);
+	free(c->workspace);
 	free(c->listen_host);
 	memset(c, 0, sizeof(*c));
 }

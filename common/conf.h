@@ -16,6 +16,8 @@ struct config {
 	char	*state;			/* the directory, absolute */
 	char	*space;
 	char	*servers;		/* NATS URLs, comma-separated */
+	char	*workspace;		/* of the agents' files, absolute; NULL:
+					   none is set, and no agents are run */
 	bool	 embedded;		/* we run the broker ... */
 	char	*listen_host;		/* ... here */
 	int	 listen_port;
@@ -48,6 +50,9 @@ int	config_load(struct config *, const char *state, struct error *);
  * EX_NOINPUT: cannot be read.  EX_CONFIG: FILE:LINE and why.
  */
 int	config_read(struct config *, const char *state, const char *file,
+	    struct error *);
+/* What a host's file leaves to the state directory: its workspace. */
+int	config_inherit(struct config *, const struct config *was,
 	    struct error *);
 /* Listen here, HOST:PORT, and let servers name that. EX_CONFIG. */
 int	config_serve(struct config *, const char *listen, struct error *);

@@ -63,7 +63,8 @@ END_TEST
 START_TEST(every_key_is_taken)
 {
 	ck_assert_msg(read_text("space=a-b\n servers = nats://a:1,tls://b:2 \n"
-	    "lease-ttl = 9s\ndedup-window\t=\t10m\nreplicas = 3") == 0, "%s",
+	    "lease-ttl = 9s\ndedup-window\t=\t10m\nreplicas = 3\n"
+	    "workspace = /srv/the team #1\n") == 0, "%s",
 	    e.text);
 	ck_assert_str_eq(c.space, "a-b");
 	ck_assert_str_eq(c.servers, "nats://a:1,tls://b:2");
@@ -71,6 +72,7 @@ START_TEST(every_key_is_taken)
 	ck_assert_int_eq(c.lease_ttl_ms, 9000);
 	ck_assert_int_eq(c.dedup_window_ms, 600000);
 	ck_assert_int_eq(c.replicas, 3);
+	ck_assert_str_eq(c.workspace, "/srv/the team #1");
 	config_free(&c);
 }
 END_TEST
@@ -110,6 +112,8 @@ START_TEST(mistakes_are_named_with_their_line)
 	refused("lease-ttl = 30\n", "1: ", "lease-ttl");
 	refused("dedup-window = 59s\n", "1: ", "at least 60s");
 	refused("replicas = 2\n", "1: ", "1, 3 or 5");
+	refused("workspace = team\n", "1: ", "absolute path");
+	refused("workspace =\n", "1: ", "absolute path");
 	refused("replicas = 1\nspace = a\n\nreplicas = 1\n", "4: ",
 	    "replicas: given already in line 1");
 	refused("listen=h:1\nlisten=h:1\n", "2: ", "in line 1");
@@ -147,7 +151,8 @@ START_TEST(settings_come_back)
 {
 	char	*first, *second;
 
-	ck_assert_int_eq(read_text("listen = h:7\nlease-ttl = 90s\n"), 0);
+	ck_assert_int_eq(read_text("listen = h:7\nlease-ttl = 90s\n"
+	    "workspace = /a b\n"), 0);
 	ck_assert_ptr_nonnull(first = config_text(&c));
 	config_free(&c);
 	ck_assert_msg(read_text(first) == 0, "%s", e.text);
