@@ -411,6 +411,26 @@ subject_dead(char *buf, size_t size, const char *space, const char *shard,
 	    subject(buf, size, space, "reeve.dead", shard, role) : -1;
 }
 
+int
+subject_pty(char *buf, size_t size, const char *space, const char *agent,
+    const char *lane, const char *attacher)
+{
+	char	token[SPACE_MAX];
+	int	n = -1;
+
+	buf[0] = '\0';
+	if (one_token(agent) && one_token(lane) &&
+	    (attacher == NULL || one_token(attacher)) &&
+	    name_token(token, sizeof(token), space) != -1)
+		n = build(buf, size, "reeve.%s.pty.%s.%s%s%s", token, agent,
+		    lane, attacher != NULL ? "." : "",
+		    attacher != NULL ? attacher : "");
+	if (n != -1 && subject_is_valid(buf))
+		return n;
+	buf[0] = '\0';
+	return -1;
+}
+
 static enum subject_kind
 family_kind(const char *token, size_t len)
 {

@@ -76,6 +76,10 @@ int	subject_health(char *buf, size_t size, const char *space,
 /* cotal.<space>.reeve.dead.<shard>.<role> */
 int	subject_dead(char *buf, size_t size, const char *space,
 	    const char *shard, const char *role);
+/* A terminal's, not below cotal: reeve.<space>.pty.<agent>.<lane>.<attacher>,
+ * lane being "in" or "out"; "state" has no attacher (NULL). */
+int	subject_pty(char *buf, size_t size, const char *space,
+	    const char *agent, const char *lane, const char *attacher);
 
 enum subject_kind { SUBJECT_NONE, SUBJECT_CHAT, SUBJECT_INST, SUBJECT_SVC,
 	SUBJECT_CTL };

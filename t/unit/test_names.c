@@ -270,6 +270,9 @@ START_TEST(builders)
 	    "cotal.s.reeve.health.0.*.*");
 	BUILDS(subject_dead(buf, n, "s", "0", "reader"),
 	    "cotal.s.reeve.dead.0.reader");
+	BUILDS(subject_pty(buf, n, "s t", "UA", "in", "*"),
+	    "reeve.s_t.pty.UA.in.*");
+	BUILDS(subject_pty(buf, n, "s", "*", "state", NULL), "reeve.s.pty.*.state");
 }
 END_TEST
 
@@ -301,6 +304,9 @@ START_TEST(builders_refuse)
 	ck_assert_int_eq(subject_dinbox(buf, n, "s", 2, "U.V"), -1);
 	ck_assert_int_eq(subject_health(buf, n, "s", "0", "a.b", "h"), -1);
 	ck_assert_int_eq(subject_dead(buf, n, "s", "0", "a.b"), -1);
+	ck_assert_int_eq(subject_pty(buf, n, "s", "a", "in", "b.>"), -1);
+	ck_assert_int_eq(subject_pty(buf, 12, "s", "a", "in", "b"), -1);
+	ck_assert_int_eq(subject_pty(buf, n, "s", "", "state", NULL), -1);
 }
 END_TEST
 
