@@ -22,6 +22,8 @@ static int	 dir_sync(const char *, struct error *);
 static int	 dir_make_one(const char *, mode_t, struct error *);
 static char	*file_slurp(const char *, size_t, size_t *, bool,
 		    struct error *);
+static char	*file_of_fd(int, const char *, size_t, size_t *, bool,
+		    struct error *);
 static char	*fd_slurp(int, const char *, size_t, size_t *,
 		    struct error *);
 
@@ -176,16 +178,57 @@ static char *
 file_slurp(const char *path, size_t max, size_t *len, bool secret,
     struct error *e)
 {
-	struct stat	 st;
-	char		*text = NULL;
-	size_t		 n;
-	int		 fd;
+	char	*text;
+	int	 fd;
 
 	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1) {
 		error_errno(e, errno == EACCES ? EX_NOPERM :
 		    EX_NOINPUT, "open %s", path);
 		return NULL;
 	}
+	text = file_of_fd(fd, path, max, len, secret, e);
+	close(fd);
+	return text;
+}
+
+char *
+file_read_at(int dir, const char *name, const char *path, size_t max,
+    size_t *len, bool secret, struct error *e)
+{
+	struct stat	 st;
+	char		*text = NULL;
+	int		 fd;
+
+	/* Opened without waiting: a FIFO has no end that we would see. */
+	fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd == -1 && errno == ELOOP) {
+		error_set(e, EX_NOPERM, "%s is a symbolic link: it is not "
+		    "followed", path);
+		return NULL;
+	}
+	if (fd == -1) {
+		error_errno(e, errno == EACCES ? EX_NOPERM : EX_NOINPUT,
+		    "open %s", path);
+		return NULL;
+	}
+	if (fstat(fd, &st) == -1)
+		error_errno(e, EX_NOINPUT, "stat %s", path);
+	else if (!S_ISREG(st.st_mode))
+		error_set(e, EX_NOINPUT, "%s is not a regular file", path);
+	else
+		text = file_of_fd(fd, path, max, len, secret, e);
+	close(fd);
+	return text;
+}
+
+static char *
+file_of_fd(int fd, const char *path, size_t max, size_t *len, bool secret,
+    struct error *e)
+{
+	struct stat	 st;
+	char		*text = NULL;
+	size_t		 n;
+
 	if (fstat(fd, &st) == -1)
 		error_errno(e, EX_NOINPUT, "stat %s", path);
 	else if (S_ISDIR(st.st_mode))
@@ -196,7 +239,6 @@ file_slurp(const char *path, size_t max, size_t *len, bool secret,
 		    (unsigned)(st.st_mode & 07777), path);
 	else
 		text = fd_slurp(fd, path, max, &n, e);
-	close(fd);
 	if (text == NULL)
 		return NULL;
 	if (len != NULL)

@@ -4,6 +4,7 @@
 
 #include <sys/types.h>
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include "error.h"
@@ -29,6 +30,12 @@ char	*file_read(const char *path, size_t max, size_t *len, struct error *);
  * or write it.  The caller wipes it (file_wipe). */
 char	*file_read_private(const char *path, size_t max, size_t *len,
 	    struct error *);
+/*
+ * The same of a regular file `name` in the open directory dir (or AT_FDCWD),
+ * which is not a symbolic link; errors call it `path`.
+ */
+char	*file_read_at(int dir, const char *name, const char *path, size_t max,
+	    size_t *len, bool secret, struct error *);
 /* malloc'd dir/name, of dir len bytes, if that can be executed; else NULL. */
 char	*file_program(const char *dir, size_t len, const char *name);
 /* The directory that this program was started from.  -1: not known. */
