@@ -404,6 +404,13 @@ subject_health(char *buf, size_t size, const char *space, const char *shard,
 }
 
 int
+subject_mint(char *buf, size_t size, const char *space, const char *manager)
+{
+	return one_token(manager) ?
+	    subject(buf, size, space, "reeve.mint", manager, NULL) : -1;
+}
+
+int
 subject_dead(char *buf, size_t size, const char *space, const char *shard,
     const char *role)
 {

@@ -70,9 +70,14 @@ int	subject_dinbox(char *buf, size_t size, const char *space,
 	    unsigned shards, const char *owner);
 int	subject_dlv(char *buf, size_t size, const char *space,
 	    const char *owner);
-/* cotal.<space>.reeve.health.<shard>.<role>.<host> */
+/* cotal.<space>.reeve.health.<shard>.<role>.<host>; for the shard of a role
+ * that has none: */
+#define NO_SHARD	"-"
 int	subject_health(char *buf, size_t size, const char *space,
 	    const char *shard, const char *role, const char *host);
+/* cotal.<space>.reeve.mint.<manager's id> */
+int	subject_mint(char *buf, size_t size, const char *space,
+	    const char *manager);
 /* cotal.<space>.reeve.dead.<shard>.<role> */
 int	subject_dead(char *buf, size_t size, const char *space,
 	    const char *shard, const char *role);

@@ -13,8 +13,11 @@
 enum profile {
 	PROFILE_AGENT,
 	PROFILE_LEASE, PROFILE_FANOUT, PROFILE_READER, PROFILE_CONTROL,
+	PROFILE_MANAGER, PROFILE_SIGNER,
+	PROFILE_PTY,		/* one agent's terminal */
 	PROFILE_SETUP,		/* short-lived: create streams and buckets */
 	PROFILE_PROVISIONER,	/* one agent's durables and ACL record */
+	PROFILE_PURGER,		/* empties CHAT and DM, reads neither */
 	PROFILE_OPERATOR, PROFILE_OBSERVER, PROFILE_ADMIN,
 	PROFILE_INSPECTOR,	/* `reeve status`: stream and consumer info,
 				   lease, health; no message bodies */
@@ -23,6 +26,9 @@ enum profile {
 	PROFILE_REGISTRAR,	/* `reeve channels set`: channel records */
 	PROFILE_RESHARDER,	/* `reeve reshard`: the number of shards, and
 				   one shard's durables */
+	PROFILE_CALLER_MANAGER,	/* one control tier, and not the other */
+	PROFILE_CALLER_ADMIN,
+	PROFILE_ATTACHER,	/* looks at one agent's terminal */
 	PROFILE_PROBE,
 	N_PROFILES
 };
@@ -33,8 +39,8 @@ struct scope {
 	const char	*space;
 	const char	*id;		/* the user's public key */
 	unsigned	 shard, shards;	/* roles; shards 0 counts as 1 */
-	/* agent, provisioner */
-	const char	*target;	/* provisioner: the agent's id */
+	/* agent, provisioner, pty, attacher */
+	const char	*target;	/* the last three: the agent's id */
 	const char	*name;		/* operator: unused */
 	const char	*role;		/* svc_<role>, or NULL */
 	char *const	*subscribe;	size_t n_subscribe;

@@ -470,7 +470,7 @@ name_role(struct role *r, char *log, size_t size)
 		snprintf(log, size, "role=%s agent=%s", name, r->agent);
 		break;
 	}
-	strlcpy(r->shard_text, ROLE_NO_SHARD, sizeof(r->shard_text));
+	strlcpy(r->shard_text, NO_SHARD, sizeof(r->shard_text));
 }
 
 int

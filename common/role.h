@@ -26,12 +26,11 @@
 enum role_scope {
 	ROLE_OF_SHARD,		/* creds/ROLE-SHARD.creds, lock/ROLE-SHARD */
 	ROLE_OF_HOST,		/* creds/ROLE.creds, lock/ROLE; its health is
-				   of the shard ROLE_NO_SHARD */
+				   of the shard NO_SHARD */
 	ROLE_OF_AGENT,		/* agents/AGENT/ROLE.creds, lock/ROLE-AGENT;
 				   what it says of itself is its own: the
 				   frame says no health */
 };
-#define ROLE_NO_SHARD	"-"	/* in the subject of health */
 
 enum role_state {
 	ROLE_STARTING,		/* connecting, binding */
@@ -67,7 +66,7 @@ struct role {
 						   the host is set up for; 0
 						   of 1 where it is none's */
 	char			 who[128];	/* "reeve-fanout-0" */
-	char			 shard_text[16]; /* or ROLE_NO_SHARD */
+	char			 shard_text[16]; /* or NO_SHARD */
 	const char		*agent;		/* --agent, or NULL */
 	struct bus		*bus;		/* of the session */
 	enum role_state		 state;

@@ -18,8 +18,12 @@
 #define FANOUT		(1u << PROFILE_FANOUT)
 #define READER		(1u << PROFILE_READER)
 #define CONTROL		(1u << PROFILE_CONTROL)
+#define MANAGER		(1u << PROFILE_MANAGER)
+#define SIGNER		(1u << PROFILE_SIGNER)
+#define PTY		(1u << PROFILE_PTY)
 #define SETUP		(1u << PROFILE_SETUP)
 #define PROVISIONER	(1u << PROFILE_PROVISIONER)
+#define PURGER		(1u << PROFILE_PURGER)
 #define OPERATOR	(1u << PROFILE_OPERATOR)
 #define OBSERVER	(1u << PROFILE_OBSERVER)
 #define ADMIN		(1u << PROFILE_ADMIN)
@@ -27,6 +31,9 @@
 #define UNDERTAKER	(1u << PROFILE_UNDERTAKER)
 #define REGISTRAR	(1u << PROFILE_REGISTRAR)
 #define RESHARDER	(1u << PROFILE_RESHARDER)
+#define CALL_MANAGER	(1u << PROFILE_CALLER_MANAGER)
+#define CALL_ADMIN	(1u << PROFILE_CALLER_ADMIN)
+#define ATTACHER	(1u << PROFILE_ATTACHER)
 #define PROBE		(1u << PROFILE_PROBE)
 #define ALL		((1u << N_PROFILES) - 1)
 #define NOBODY		0u
@@ -62,10 +69,29 @@ static const struct rule publish_rules[] = {
 	{ "cotal.t.ctl.delivery.!.reply.n",	CONTROL },
 	{ "cotal.t.ctl.self.~",			AGENT },
 	{ "cotal.t.ctl.self.!",			NOBODY },
-	{ "cotal.t.ctl.manager.~",		NOBODY },
-	{ "cotal.t.ctl.admin.~",		NOBODY },
-	{ "cotal.t.ctl.manager.!.reply.n",	NOBODY },
-	{ "cotal.t.ctl.self.!.reply.n",		NOBODY },
+	{ "cotal.t.ctl.manager.~",		CALL_MANAGER },
+	{ "cotal.t.ctl.manager.!",		NOBODY },
+	{ "cotal.t.ctl.admin.~",		CALL_ADMIN },
+	{ "cotal.t.ctl.admin.!",		NOBODY },
+	{ "cotal.t.ctl.manager.!.reply.n",	MANAGER },
+	{ "cotal.t.ctl.self.!.reply.n",		MANAGER },
+	{ "cotal.t.ctl.admin.!.reply.n",	MANAGER },
+	/* credentials */
+	{ "cotal.t.reeve.mint.~",		MANAGER },
+	{ "cotal.t.reeve.mint.!",		NOBODY },
+	{ "cotal.t.reeve.mint.!.reply.n",	SIGNER },
+	{ "cotal.other.reeve.mint.~",		NOBODY },
+	/* terminals */
+	{ "reeve.t.pty.!.in.~",			ATTACHER },
+	{ "reeve.t.pty.!.in.!",			NOBODY },
+	{ "reeve.t.pty.~.in.~",			NOBODY },
+	{ "reeve.t.pty.!.out.~",		PTY },
+	{ "reeve.t.pty.!.out.!",		PTY },
+	{ "reeve.t.pty.~.out.~",		NOBODY },
+	{ "reeve.t.pty.!.state",		PTY },
+	{ "reeve.t.pty.~.state",		NOBODY },
+	{ "reeve.other.pty.!.in.~",		NOBODY },
+	{ "reeve.other.pty.!.state",		NOBODY },
 	/* ours */
 	{ "cotal.t.reeve.dead.0.fanout",	FANOUT },
 	{ "cotal.t.reeve.dead.0.reader",	READER },
@@ -75,8 +101,10 @@ static const struct rule publish_rules[] = {
 	{ "cotal.t.reeve.health.0.reader.h",	READER },
 	{ "cotal.t.reeve.health.0.control.h",	CONTROL },
 	{ "cotal.t.reeve.health.1.fanout.h",	NOBODY },
+	{ "cotal.t.reeve.health.-.manager.h",	MANAGER },
+	{ "cotal.t.reeve.health.-.signer.h",	SIGNER },
 	/* records */
-	{ "$KV.cotal_presence_t.~",		AGENT | OPERATOR },
+	{ "$KV.cotal_presence_t.~",		AGENT | OPERATOR | MANAGER },
 	{ "$KV.cotal_presence_t.!",		NOBODY },
 	{ "$KV.cotal_members_t.general/!",	CONTROL },
 	{ "$KV.cotal_members_t.general/~",	CONTROL },
@@ -86,7 +114,8 @@ static const struct rule publish_rules[] = {
 	{ "$KV.cotal_acl_t.~",			NOBODY },
 	{ "$KV.cotal_delivery_t.lease.0",	LEASE },
 	{ "$KV.cotal_delivery_t.lease.1",	NOBODY },
-	{ "$KV.cotal_manager_t.lease",		NOBODY },
+	{ "$KV.cotal_manager_t.lease",		MANAGER },
+	{ "$KV.cotal_manager_t.other",		NOBODY },
 	{ "$KV.cotal_membership_t.!",		NOBODY },
 	{ "$KV.cotal_channels_t.general",	REGISTRAR },
 	{ "$KV.cotal_channels_t.=defaults",	SETUP | REGISTRAR },
@@ -104,7 +133,7 @@ static const struct rule publish_rules[] = {
 	{ "@STREAM.MSG.GET.KV_cotal_delivery_t", AGENT | LEASE | FANOUT |
 						READER | CONTROL |
 						INSPECTOR },
-	{ "@STREAM.MSG.GET.KV_cotal_manager_t",	NOBODY },
+	{ "@STREAM.MSG.GET.KV_cotal_manager_t",	MANAGER },
 	{ "@DIRECT.GET.CHAT_t",			NOBODY },
 	{ "@DIRECT.GET.DLV_t",			NOBODY },
 	{ "@DIRECT.GET.KV_cotal_members_t",	NOBODY },
@@ -125,8 +154,10 @@ static const struct rule publish_rules[] = {
 	{ "@STREAM.UPDATE.KV_cotal_acl_t",	NOBODY },
 	{ "@STREAM.DELETE.CHAT_t",		NOBODY },
 	{ "@STREAM.DELETE.KV_cotal_members_t",	NOBODY },
-	{ "@STREAM.PURGE.CHAT_t",		NOBODY },
-	{ "@STREAM.PURGE.DM_t",			NOBODY },
+	{ "@STREAM.PURGE.CHAT_t",		PURGER },
+	{ "@STREAM.PURGE.DM_t",			PURGER },
+	{ "@STREAM.PURGE.DLV_t",		NOBODY },
+	{ "@STREAM.PURGE.TASK_t",		NOBODY },
 	{ "@STREAM.PURGE.KV_cotal_acl_t",	NOBODY },
 	{ "@STREAM.MSG.DELETE.CHAT_t",		NOBODY },
 	{ "@STREAM.MSG.DELETE.KV_cotal_acl_t",	NOBODY },
@@ -202,6 +233,12 @@ static const struct rule publish_rules[] = {
 						LEASE | RESHARDER },
 	{ "@CONSUMER.DELETE.KV_cotal_members_t.w_!", NOBODY },
 	{ "@CONSUMER.CREATE.KV_cotal_acl_t",	NOBODY },
+	{ "@CONSUMER.CREATE.KV_cotal_manager_t.w_~.$KV.cotal_manager_t."
+	    "lease",				MANAGER },
+	{ "@CONSUMER.CREATE.KV_cotal_presence_t.w_~.$KV.cotal_presence_t.>",
+						FANOUT | OPERATOR | OBSERVER |
+						ADMIN | INSPECTOR | AGENT |
+						MANAGER },
 };
 
 static const struct rule subscribe_rules[] = {
@@ -225,14 +262,32 @@ static const struct rule subscribe_rules[] = {
 	{ "cotal.t.dlv.~",			NOBODY },
 	{ "cotal.t.ctl.>",			NOBODY },
 	{ "cotal.t.ctl.delivery.*",		CONTROL },
-	{ "cotal.t.ctl.self.*",			NOBODY },
-	{ "cotal.t.ctl.manager.*",		NOBODY },
+	{ "cotal.t.ctl.self.*",			MANAGER },
+	{ "cotal.t.ctl.manager.*",		MANAGER },
+	{ "cotal.t.ctl.admin.*",		MANAGER },
+	{ "cotal.t.ctl.*.*",			NOBODY },
 	{ "cotal.t.ctl.delivery.~.>",		AGENT },
 	{ "cotal.t.ctl.delivery.!.>",		NOBODY },
 	{ "cotal.t.ctl.delivery.!.reply.*",	NOBODY },
 	{ "cotal.t.ctl.self.~.reply.*",		AGENT },
 	{ "cotal.t.ctl.self.!.reply.*",		NOBODY },
-	{ "cotal.t.ctl.manager.~.reply.*",	NOBODY },
+	{ "cotal.t.ctl.manager.~.reply.*",	CALL_MANAGER },
+	{ "cotal.t.ctl.manager.!.reply.*",	NOBODY },
+	{ "cotal.t.ctl.admin.~.reply.*",	CALL_ADMIN },
+	{ "cotal.t.ctl.admin.!.reply.*",	NOBODY },
+	{ "cotal.t.reeve.mint.*",		SIGNER },
+	{ "cotal.t.reeve.mint.~.reply.*",	MANAGER },
+	{ "cotal.t.reeve.mint.!.reply.*",	NOBODY },
+	{ "reeve.t.pty.>",			NOBODY },
+	{ "reeve.t.pty.*.state",		MANAGER },
+	{ "reeve.t.pty.!.state",		MANAGER | ATTACHER },
+	{ "reeve.t.pty.~.state",		MANAGER },
+	{ "reeve.t.pty.!.in.*",			PTY },
+	{ "reeve.t.pty.~.in.*",			NOBODY },
+	{ "reeve.t.pty.*.in.*",			NOBODY },
+	{ "reeve.t.pty.!.out.~",		ATTACHER },
+	{ "reeve.t.pty.!.out.!",		NOBODY },
+	{ "reeve.t.pty.!.out.*",		NOBODY },
 	{ "cotal.t.reeve.>",			NOBODY },
 	{ "cotal.t.reeve.health.0.>",		LEASE | INSPECTOR },
 	{ "cotal.t.reeve.health.0.reader.*",	LEASE | INSPECTOR | FANOUT |
@@ -431,6 +486,56 @@ START_TEST(body_must_match_the_pinned_filter)
 }
 END_TEST
 
+static void
+count(void *arg, natsMsg *m)
+{
+	unsigned	*n = arg;
+
+	(*n)++;
+	natsMsg_Destroy(m);
+}
+
+/* The server takes an allowed x.* for x.> as well: what lies deeper must not
+ * come, though it is asked for. */
+START_TEST(nothing_below_one_level)
+{
+	static const struct {
+		enum profile	 profile;
+		const char	*wide, *one, *deeper;
+	} cases[] = {
+		{ PROFILE_MANAGER, "cotal.t.ctl.self.>", "cotal.t.ctl.self.x",
+		    "cotal.t.ctl.self.x.reply.n" },
+		{ PROFILE_MANAGER, "cotal.t.ctl.admin.>",
+		    "cotal.t.ctl.admin.x", "cotal.t.ctl.admin.x.reply.n" },
+		{ PROFILE_SIGNER, "cotal.t.reeve.mint.>",
+		    "cotal.t.reeve.mint.x", "cotal.t.reeve.mint.x.reply.n" },
+		{ PROFILE_PTY, "reeve.t.pty.!.in.>", "reeve.t.pty.!.in.x",
+		    "reeve.t.pty.!.in.x.y" } };
+	struct creds	 c;
+	struct bus	*b = connect_as(cases[_i].profile, &c);
+	char		 wide[300], subject[300];
+	struct bus_pub	 p = { .subject = subject, .data = "" };
+	struct error	 e;
+	int64_t		 until;
+	unsigned	 n = 0;
+
+	expand(wide, sizeof(wide), cases[_i].wide, c.key.public);
+	ck_assert_ptr_nonnull(bus_subscribe(b, wide, NULL, count, &n, &e));
+	(void)let_through(b, wide);
+	expand(subject, sizeof(subject), cases[_i].deeper, c.key.public);
+	OK(bus_publish(sp->root, &p, &e), e);
+	/* What is said after it would be heard after it. */
+	expand(subject, sizeof(subject), cases[_i].one, c.key.public);
+	OK(bus_publish(sp->root, &p, &e), e);
+	OK(bus_drain(sp->root, AWAIT_MS), e);
+	for (until = clock_ms() + AWAIT_MS; n == 0; bus_turn(b, NULL, 0, 20))
+		ck_assert(clock_ms() < until);
+	ck_assert_uint_eq(n, 1);
+	bus_close(b);
+	creds_wipe(&c);
+}
+END_TEST
+
 /* A trust of the same name is another trust. */
 START_TEST(credential_of_another_space)
 {
@@ -470,6 +575,7 @@ main(void)
 	tcase_add_loop_test(tc, publishing, 0, N_PROFILES);
 	tcase_add_loop_test(tc, subscribing, 0, N_PROFILES);
 	tcase_add_test(tc, body_must_match_the_pinned_filter);
+	tcase_add_loop_test(tc, nothing_below_one_level, 0, 4);
 	tcase_add_test(tc, credential_of_another_space);
 	return test_main("profiles", tc, NULL);
 }

@@ -208,6 +208,12 @@ START_TEST(scope_refusals)
 	ck_assert_int_eq(fill(PROFILE_PROVISIONER, &s), -1);
 	s.target = TARGET;
 	ck_assert_int_eq(fill(PROFILE_PROVISIONER, &s), 0);
+	s.target = ">";
+	ck_assert_int_eq(fill(PROFILE_PTY, &s), -1);
+	ck_assert_int_eq(fill(PROFILE_ATTACHER, &s), -1);
+	s.target = NULL;
+	ck_assert_int_eq(fill(PROFILE_PTY, &s), -1);
+	ck_assert_int_eq(fill(PROFILE_ATTACHER, &s), -1);
 
 	ck_assert_int_eq(profile_by_name(&which, "reader", &e), 0);
 	ck_assert_int_eq(which, PROFILE_READER);
@@ -260,7 +266,9 @@ START_TEST(no_profile_is_wide)
 	check_plain(profile, &p.pub_allow);
 	check_plain(profile, &p.sub_allow);
 	for (i = 0; i < sizeof(never) / sizeof(never[0]); i++)
-		ck_assert_msg(!may_pub(never[i]), "%s may %s",
+		ck_assert_msg(!may_pub(never[i]) ||
+		    (profile == PROFILE_PURGER &&
+		    strstr(never[i], ".PURGE.") != NULL), "%s may %s",
 		    profile_name(profile), never[i]);
 	if (profile == PROFILE_PROBE)
 		ck_assert_uint_eq(p.pub_allow.n + p.sub_allow.n, 0);
@@ -410,6 +418,59 @@ START_TEST(contract_table)
 }
 END_TEST
 
+START_TEST(terminals)
+{
+	struct scope	s = { .space = "s", .id = ID, .target = TARGET };
+
+	ck_assert_int_eq(fill(PROFILE_PTY, &s), 0);
+	ck_assert(may_sub("reeve.s.pty." TARGET ".in." ID));
+	ck_assert(!may_sub("reeve.s.pty." ID ".in." ID));
+	ck_assert(may_pub("reeve.s.pty." TARGET ".out." ID));
+	ck_assert(!may_pub("reeve.s.pty." ID ".out." ID));
+	ck_assert(strlist_has(&p.sub_deny, "reeve.s.pty." TARGET ".in.*.>"));
+	ck_assert_int_eq(fill(PROFILE_ATTACHER, &s), 0);
+	ck_assert(may_pub("reeve.s.pty." TARGET ".in." ID));
+	ck_assert(!may_pub("reeve.s.pty." TARGET ".in." TARGET));
+	ck_assert(may_sub("reeve.s.pty." TARGET ".out." ID));
+	ck_assert(!may_sub("reeve.s.pty." TARGET ".out." TARGET));
+	/* What a name would mean as a token of its own. */
+	s.space = "a.b";
+	ck_assert_int_eq(fill(PROFILE_ATTACHER, &s), 0);
+	ck_assert(may_pub("reeve.a_b.pty." TARGET ".in." ID));
+}
+END_TEST
+
+/* One tier is not the other, and the manager's are for the manager. */
+START_TEST(tiers)
+{
+	struct scope	s = { .space = "s", .id = ID };
+
+	ck_assert_int_eq(fill(PROFILE_CALLER_ADMIN, &s), 0);
+	ck_assert(may_pub("cotal.s.ctl.admin." ID));
+	ck_assert(!may_pub("cotal.s.ctl.admin." TARGET));
+	ck_assert(!may_pub("cotal.s.ctl.manager." ID));
+	ck_assert(!may_pub("cotal.s.ctl.self." ID));
+	ck_assert(!may_sub("cotal.s.ctl.manager." ID ".reply.1"));
+	ck_assert_int_eq(fill(PROFILE_CALLER_MANAGER, &s), 0);
+	ck_assert(may_pub("cotal.s.ctl.manager." ID));
+	ck_assert(!may_pub("cotal.s.ctl.admin." ID));
+	ck_assert(may_sub("cotal.s.ctl.manager." ID ".reply.1"));
+	ck_assert_int_eq(fill(PROFILE_MANAGER, &s), 0);
+	ck_assert(may_sub("cotal.s.ctl.admin." TARGET));
+	ck_assert(may_sub("reeve.s.pty." TARGET ".state"));
+	ck_assert(!may_sub("reeve.s.pty." TARGET ".out." ID));
+	ck_assert(!may_pub("reeve.s.pty." TARGET ".in." ID));
+	ck_assert(may_pub("cotal.s.reeve.mint." ID));
+	ck_assert(!may_pub("cotal.s.reeve.mint." TARGET));
+	ck_assert(!may_pub(A "CONSUMER.CREATE.DM_s.dm_" TARGET ".x"));
+	ck_assert(!may_pub(A "STREAM.PURGE.CHAT_s"));
+	ck_assert(!may_pub("cotal.s.inst." TARGET "." ID));
+	ck_assert_int_eq(fill(PROFILE_SIGNER, &s), 0);
+	ck_assert_uint_eq(p.pub_allow.n, 2);
+	ck_assert_uint_eq(p.sub_allow.n, 2);
+}
+END_TEST
+
 START_TEST(subscriptions)
 {
 	struct scope	s = { .space = "s", .id = ID };
@@ -480,6 +541,8 @@ main(void)
 	tcase_add_loop_test(t, no_profile_is_wide, 0, N_PROFILES);
 	tcase_add_loop_test(t, contract_table, 0,
 	    (int)(sizeof(table) / sizeof(table[0])));
+	tcase_add_test(t, terminals);
+	tcase_add_test(t, tiers);
 	tcase_add_test(t, subscriptions);
 	tcase_add_test(t, shards);
 	suite_add_tcase(s, t);
