@@ -27,16 +27,23 @@ now_us(void)
 	return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
+void
+way_of_space(struct way *w, const struct stage *s)
+{
+	snprintf(w->chat, sizeof(w->chat), "cotal.%s.chat", s->config.space);
+	name_stream(w->dlv, sizeof(w->dlv), s->config.space, STREAM_DLV);
+	w->await_idle = stage_await_idle;
+}
+
 int
-arrivals_begin(struct arrivals *a, struct stage *s, const struct crowd *c,
-    const struct load *l, unsigned n, struct error *e)
+arrivals_begin(struct arrivals *a, struct stage *s, const struct way *way,
+    const struct crowd *c, const struct load *l, unsigned n, struct error *e)
 {
 	struct js_stream	info;
 
-	*a = (struct arrivals){ .crowd = c, .load = l, .n = n,
+	*a = (struct arrivals){ .crowd = c, .load = l, .way = way, .n = n,
 		.first = n > COPIES_MAX ? n - COPIES_MAX : 0 };
-	name_stream(a->dlv, sizeof(a->dlv), s->config.space, STREAM_DLV);
-	if (js_stream_info(s->bus, a->dlv, &info, e) == -1)
+	if (js_stream_info(s->bus, way->dlv, &info, e) == -1)
 		return -1;
 	a->from_seq = info.last_seq + 1;
 	if ((a->v = calloc(n, sizeof(*a->v))) == NULL)
@@ -60,7 +67,7 @@ arrivals_say(struct arrivals *a, struct stage *s, unsigned i,
 	int		 r;
 
 	crowd_channel(channel, sizeof(channel), a->load, 0);
-	subject_chat(subject, sizeof(subject), s->config.space,
+	snprintf(subject, sizeof(subject), "%s.%s.%s", a->way->chat,
 	    a->crowd->sender[sender], channel);
 	snprintf(id, sizeof(id), "%08u-0000-4000-8000-%012llx", i,
 	    (unsigned long long)clock_us() & 0xffffffffffffULL);
@@ -75,7 +82,7 @@ arrivals_say(struct arrivals *a, struct stage *s, unsigned i,
 	return r;
 }
 
-/* --- reading them ----------------------------------------------------------------- */
+/* --- reading them ------------------------------------------------------- */
 
 static void
 on_copy(void *arg, natsMsg *m)
@@ -87,7 +94,7 @@ on_copy(void *arg, natsMsg *m)
 	struct arrival		*v;
 
 	if (i >= a->first && i < a->n && js_delivery_parse(&d,
-	    natsMsg_GetReply(m), a->dlv, EAR) &&
+	    natsMsg_GetReply(m), a->way->dlv, EAR) &&
 	    (v = &a->v[i])->copies < a->load->members) {
 		if (d.stored_ns / 1000 > v->last_us)
 			v->last_us = d.stored_ns / 1000;
@@ -143,10 +150,10 @@ hear(struct arrivals *a, struct stage *s, struct error *e)
 		cJSON_Delete(config);
 		return -1;
 	}
-	r = js_consumer_create(s->bus, a->dlv, EAR, config, NULL, e);
+	r = js_consumer_create(s->bus, a->way->dlv, EAR, config, NULL, e);
 	cJSON_Delete(config);
 	if (r == 0 && (r = hear_all(a, s, e)) == 0)
-		r = js_consumer_delete(s->bus, a->dlv, EAR, e);
+		r = js_consumer_delete(s->bus, a->way->dlv, EAR, e);
 	bus_unsubscribe(s->bus, sub);
 	return r;
 }

@@ -74,10 +74,17 @@ ceiling_make(struct stage *s, struct error *e)
 }
 
 static int
+await_idle(struct stage *s, struct error *e)
+{
+	if (stage_await_drained(s, CHAT, DURABLE, e) == -1)
+		return -1;
+	return stage_await_drained(s, DINBOX, DURABLE, e);
+}
+
+static int
 empty(struct stage *s, struct error *e)
 {
-	if (stage_await_drained(s, CHAT, DURABLE, e) == -1 ||
-	    stage_await_drained(s, DINBOX, DURABLE, e) == -1 ||
+	if (await_idle(s, e) == -1 ||
 	    stage_purge(s, CHAT, e) == -1 ||
 	    stage_purge(s, DINBOX, e) == -1)
 		return -1;
@@ -178,6 +185,24 @@ ceiling_run(struct stage *s, const struct crowd *c, const struct load *l,
 	if ((second = start_hop(s, c, NULL, DINBOX, "bench.dlv", e)) != 0 &&
 	    (first = start_hop(s, c, l, CHAT, "bench.dinbox", e)) != 0 &&
 	    (r = gauge(s, &g, first, second, per_s, cost, e)) == 0)
+		r = empty(s, e);
+	end_hop(first);
+	end_hop(second);
+	return r;
+}
+
+int
+ceiling_with(struct stage *s, const struct crowd *c, const struct load *l,
+    int (*fn)(void *, const struct way *, struct error *), void *arg,
+    struct error *e)
+{
+	const struct way	way = { "bench.chat", DLV, await_idle };
+	pid_t			first = 0, second = 0;
+	int			r = -1;
+
+	if ((second = start_hop(s, c, NULL, DINBOX, "bench.dlv", e)) != 0 &&
+	    (first = start_hop(s, c, l, CHAT, "bench.dinbox", e)) != 0 &&
+	    (r = fn(arg, &way, e)) == 0)
 		r = empty(s, e);
 	end_hop(first);
 	end_hop(second);

@@ -2,6 +2,7 @@
 #ifndef REEVE_BENCH_CEILING_H
 #define REEVE_BENCH_CEILING_H
 
+#include "arrivals.h"
 #include "cost.h"
 #include "crowd.h"
 
@@ -15,5 +16,10 @@ int	ceiling_make(struct stage *, struct error *);
  * the places of fan-out and reader. */
 int	ceiling_run(struct stage *, const struct crowd *, const struct load *,
 	    double *per_s, struct cost *, struct error *);
+/* fn is called while the hops run, with the way through them; what it
+ * returns. */
+int	ceiling_with(struct stage *, const struct crowd *,
+	    const struct load *, int (*fn)(void *, const struct way *,
+	    struct error *), void *, struct error *);
 
 #endif

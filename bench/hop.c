@@ -97,11 +97,12 @@ on_stored(void *arg, natsMsg *m)
 	bus_msg_free(m);
 }
 
-/* Ids are as long as those of the space: the store keeps them. */
+/* Ids are made as those of the space are: the store keeps them. */
 static int
 copy(struct hop *h, unsigned i, const char *token, struct error *e)
 {
 	struct source	*s = &h->source[i];
+	const char	*own = bus_header(s->msg, "Nats-Msg-Id");
 	char		 subject[SUBJECT_MAX], id[SUBJECT_MAX];
 	char		 reply[SUBJECT_MAX + 16];
 	struct bus_pub	 p = { .subject = subject, .reply = reply,
@@ -109,7 +110,9 @@ copy(struct hop *h, unsigned i, const char *token, struct error *e)
 			    .len = (size_t)natsMsg_GetDataLength(s->msg) };
 
 	snprintf(subject, sizeof(subject), "%s.%s", h->subject, token);
-	snprintf(id, sizeof(id), "%036llu:%s:1", (unsigned long long)s->seq,
+	if (own == NULL)
+		return error_set(e, EX_DATAERR, "a message without an id");
+	snprintf(id, sizeof(id), "%.*s:%s:1", (int)strcspn(own, ":"), own,
 	    token);
 	snprintf(reply, sizeof(reply), "%s.%u", h->acks, i);
 	return bus_publish(h->bus, &p, e);

@@ -2,6 +2,7 @@
 
 /* One message at a time, to an idle mesh. */
 #include "arrivals.h"
+#include "ceiling.h"
 #include "clock.h"
 #include "gauge.h"
 #include "jetstream.h"
@@ -46,7 +47,7 @@ all_rounds(struct arrivals *a, struct stage *s, double *call_ms,
 			return -1;
 		stay_idle(s->bus);
 		if (call_once(s, &call_ms[i], e) == -1 ||
-		    stage_await_idle(s, e) == -1)
+		    a->way->await_idle(s, e) == -1)
 			return -1;
 		stay_idle(s->bus);
 	}
@@ -54,19 +55,45 @@ all_rounds(struct arrivals *a, struct stage *s, double *call_ms,
 	return 0;
 }
 
-int
-measure_latency(struct stage *s, const struct crowd *c, const struct load *l,
-    struct latency_result *result, struct error *e)
-{
-	struct arrivals	a;
-	double		call_ms[WARM_UP + ROUNDS];
-	int		r;
+struct what {
+	struct stage		*stage;
+	const struct crowd	*crowd;
+	const struct load	*load;
+	struct latency_result	 result;
+};
 
-	if (arrivals_begin(&a, s, c, l, WARM_UP + ROUNDS, e) == -1)
+static int
+measure_way(void *arg, const struct way *way, struct error *e)
+{
+	struct what	*w = arg;
+	struct arrivals	 a;
+	double		 call_ms[WARM_UP + ROUNDS];
+	int		 r;
+
+	if (arrivals_begin(&a, w->stage, way, w->crowd, w->load,
+	    WARM_UP + ROUNDS, e) == -1)
 		return -1;
-	if ((r = all_rounds(&a, s, call_ms, e)) == 0 &&
-	    (r = arrivals_read(&a, s, result, e)) == 0)
-		result->call_ms = quantile(call_ms, WARM_UP + ROUNDS, 0.5);
+	if ((r = all_rounds(&a, w->stage, call_ms, e)) == 0 &&
+	    (r = arrivals_read(&a, w->stage, &w->result, e)) == 0)
+		w->result.call_ms = quantile(call_ms, WARM_UP + ROUNDS, 0.5);
 	arrivals_free(&a);
 	return r;
+}
+
+int
+measure_latency(struct stage *s, const struct crowd *c, const struct load *l,
+    struct latency_result *ours, struct latency_result *bare,
+    struct error *e)
+{
+	struct what	w = { .stage = s, .crowd = c, .load = l };
+	struct way	way;
+
+	if (ceiling_with(s, c, l, measure_way, &w, e) == -1)
+		return -1;
+	*bare = w.result;
+	way_of_space(&way, s);
+	if (measure_way(&w, &way, e) == -1)
+		return -1;
+	*ours = w.result;
+	return 0;
 }

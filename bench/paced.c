@@ -45,10 +45,12 @@ measure_paced(struct stage *s, const struct crowd *c, const struct load *l,
     double per_s, struct latency_result *result, struct error *e)
 {
 	struct arrivals	a;
+	struct way	way;
 	double		n = per_s * PACED_MS / 1000;
 	int		r;
 
-	if (arrivals_begin(&a, s, c, l, n < 100 ? 100 : n > PACED_MAX ?
+	way_of_space(&way, s);
+	if (arrivals_begin(&a, s, &way, c, l, n < 100 ? 100 : n > PACED_MAX ?
 	    PACED_MAX : (unsigned)n, e) == -1)
 		return -1;
 	if ((r = cost_begin(&result->cost, s, e)) == 0 &&
