@@ -182,6 +182,12 @@ gate_elsewhere(const struct gate *g)
 	    strcmp(g->lease.host, g->host) != 0);
 }
 
+bool
+gate_releasing(const struct gate *g)
+{
+	return g->have && g->lease.releasing && !gate_elsewhere(g);
+}
+
 const char *
 gate_why(const struct gate *g)
 {

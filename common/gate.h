@@ -52,6 +52,8 @@ int64_t	gate_valid_until(const struct gate *);
 int64_t	gate_limit(void *gate);
 /* Another host has the lease: to stand by is all there is to do. */
 bool	gate_elsewhere(const struct gate *);
+/* Our own host gives it up, once its workers have paused. */
+bool	gate_releasing(const struct gate *);
 /* Why it is closed, for people: "held by another host", ... */
 const char *gate_why(const struct gate *);
 /* At the last moment of validity a renewed lease of this ttl still has this

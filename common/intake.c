@@ -16,6 +16,7 @@
 #define BACKOFF_MIN_MS		100
 #define BACKOFF_MAX_MS		5000
 #define HELD_BYTES_MAX		(32 * 1024 * 1024)
+#define BURST_US		1000	/* so long it is waited for the rest */
 #define MSG_TOO_BIG		10054	/* JetStream: over max_msg_size */
 
 static int
@@ -153,6 +154,9 @@ note_delivery(struct intake *in, const struct js_delivery *d)
 	if (d->consumer_seq != in->next_delivery)
 		in->gap = true;
 	in->next_delivery = d->consumer_seq + 1;
+	if (in->n_behind == 0)
+		in->burst_us = clock_us();
+	in->n_behind = d->pending;
 	if (d->stream_seq > in->newest_seq) {
 		in->newest_seq = d->stream_seq;
 		in->newest_ms = d->stored_ms;
@@ -453,6 +457,13 @@ bool
 intake_has_work(struct intake *in)
 {
 	return first_untaken(in) != NULL;
+}
+
+bool
+intake_more_coming(const struct intake *in)
+{
+	return in->n_behind > 0 && in->pull.asked > 0 &&
+	    clock_us() - in->burst_us < BURST_US;
 }
 
 struct held *

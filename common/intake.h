@@ -115,6 +115,9 @@ uint64_t intake_frontier(const struct intake *);
 struct held *intake_next(struct intake *, uint64_t arrival);
 void	intake_untake(struct held *);
 bool	intake_has_work(struct intake *);
+/* The last one told of others behind it, which are on their way: a burst that
+ * has just begun is not worked on in pieces. */
+bool	intake_more_coming(const struct intake *);
 /*
  * Store something made of h.  0, or -1 with *e: EX_DATAERR when it can never
  * be stored, else the connection is gone.

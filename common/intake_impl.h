@@ -62,6 +62,8 @@ struct intake {
 	bool			 stopped;	/* the last answer frees it */
 	struct intake_counts	 counts;
 	uint64_t		 newest_seq;	/* delivered here */
+	uint64_t	 n_behind;	/* the last delivery, in the stream */
+	int64_t		 burst_us;	/* the first that had any behind it */
 	int64_t			 newest_ms;
 	bool			 unsure;	/* something never came back */
 };

@@ -333,7 +333,8 @@ tend_proof(struct worker *w, struct error *e)
 		p->arrival = 0;
 	if (p->asking || w->held_up || !intake_has_work(w->intake) ||
 	    (p->arrival == intake_arrivals(w->intake) &&
-	    clock_us() - p->heard_us < SLICE_US) || spare_us(p) > 0)
+	    clock_us() - p->heard_us < SLICE_US) || spare_us(p) > 0 ||
+	    intake_more_coming(w->intake))
 		return 0;
 	if (ask_proof(w, e) == -1)
 		return -1;
@@ -455,7 +456,9 @@ turn_ms(const struct worker *w)
 	if (intake_has_work(w->intake) && !full(w)) {
 		if (!w->proof.used_up)
 			return 0;
-		return w->proof.asking ? PROOF_TURN_MS :
+		if (w->proof.asking)
+			return PROOF_TURN_MS;
+		return intake_more_coming(w->intake) ? 1 :
 		    (spare_us(&w->proof) + 999) / 1000;
 	}
 	most = intake_held(w->intake) > 0 ? TURN_MS : IDLE_TURN_MS;
@@ -499,6 +502,10 @@ loop(struct worker *w, struct error *e)
 				return -1;
 		}
 		if (!gate_is_open(&w->gate)) {
+			/* Who releases the shard waits for this word. */
+			if (!gate_releasing(&w->gate))
+				role_set_state(w->role, ROLE_PAUSED,
+				    gate_why(&w->gate));
 			stop_intake(w, gate_why(&w->gate));
 			role_set_state(w->role, ROLE_PAUSED,
 			    gate_why(&w->gate));
