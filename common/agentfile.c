@@ -131,7 +131,7 @@ agent_file_meta(const struct agent_file *f, const char *key)
 bool
 agent_name_is_safe(const char *s)
 {
-	return s[0] != '.' && strlen(s) <= AGENT_NAME_MAX &&
+	return s[0] != '.' && strlen(s) <= AGENT_REF_MAX &&
 	    name_is_instance(s);
 }
 
@@ -171,7 +171,7 @@ rel_of(char *rel, size_t size, const char *ref, struct error *e)
 static char *
 slurp(const char *workspace, const char *ref, size_t *len, struct error *e)
 {
-	char	rel[sizeof(AGENT_DIR) + AGENT_NAME_MAX + 8], *text;
+	char	rel[sizeof(AGENT_DIR) + AGENT_REF_MAX + 8], *text;
 
 	if (agent_ref_is_path(ref))
 		return file_read(ref, AGENT_FILE_MAX, len, e);
@@ -211,7 +211,7 @@ int
 agent_file_save(const struct agent_file *f, const char *workspace,
     const char *ref, bool fresh, struct error *e)
 {
-	char	rel[sizeof(AGENT_DIR) + AGENT_NAME_MAX + 8], *text;
+	char	rel[sizeof(AGENT_DIR) + AGENT_REF_MAX + 8], *text;
 	int	rc;
 
 	if (rel_of(rel, sizeof(rel), ref, e) == -1 ||

@@ -17,7 +17,7 @@
  * else is an error that names the line.
  */
 #define AGENT_FILE_MAX	(256 * 1024)	/* bytes */
-#define AGENT_NAME_MAX	200		/* bytes of a name or ref */
+#define AGENT_REF_MAX	200		/* bytes of a ref */
 #define AGENT_DIR	".cotal/agents"	/* below the workspace */
 
 /* Not given, and given as [], are two things. */
@@ -79,7 +79,7 @@ const char *agent_file_meta(const struct agent_file *, const char *key);
 int	agent_file_set(char **where, const char *value, struct error *);
 
 /* May it name a file and a directory: a valid name that does not begin with a
- * dot and is not over AGENT_NAME_MAX. */
+ * dot and is not over AGENT_REF_MAX. */
 bool	agent_name_is_safe(const char *);
 /* Has a slash or ends in .md: a path, which is used as it is given. */
 bool	agent_ref_is_path(const char *ref);
