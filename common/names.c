@@ -141,6 +141,15 @@ subject_is_valid(const char *s)
 }
 
 bool
+reply_is_bound(const char *subject, const char *reply)
+{
+	size_t	n = strlen(subject);
+
+	return reply != NULL && strncmp(reply, subject, n) == 0 &&
+	    strncmp(reply + n, ".reply.", 7) == 0 && reply[n + 7] != '\0';
+}
+
+bool
 subject_matches(const char *pattern, const char *s)
 {
 	const char	*want, *have;

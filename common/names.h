@@ -111,6 +111,9 @@ const char *subject_dinbox_owner(const char *s, const char *space,
 	    unsigned shards);
 /* NATS matching of a pattern with * and > against a concrete subject. */
 bool	subject_matches(const char *pattern, const char *s);
+/* Is reply (may be NULL) <subject>.reply.<more>?  The broker does not check
+ * it against who asked: who serves answers on the asker's own lane only. */
+bool	reply_is_bound(const char *subject, const char *reply);
 
 /* Channels as policy: validated, never rewritten; at most CHANNEL_MAX. */
 bool	channel_is_valid(const char *s);

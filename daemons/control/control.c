@@ -111,17 +111,10 @@ due_request(struct responder *rs, int64_t *left_ms)
 	return NULL;
 }
 
-/* The broker does not check a reply subject against the requester: answer
- * only on the requester's own lane. */
 static bool
 is_bound(natsMsg *m)
 {
-	const char	*subject = natsMsg_GetSubject(m);
-	const char	*reply = natsMsg_GetReply(m);
-	size_t		 n = strlen(subject);
-
-	return reply != NULL && strncmp(reply, subject, n) == 0 &&
-	    strncmp(reply + n, ".reply.", 7) == 0 && reply[n + 7] != '\0';
+	return reply_is_bound(natsMsg_GetSubject(m), natsMsg_GetReply(m));
 }
 
 /* Whoever asked must see a refusal from what passes. */
