@@ -116,6 +116,14 @@ natsMsg	*bus_call(struct bus *, const struct bus_pub *, int64_t timeout_ms,
 natsMsg	*bus_call_on(struct bus *, const struct bus_pub *, const char *reply,
 	    int64_t timeout_ms, struct error *);
 /*
+ * Make the broker say something: an empty request to an inbox of ours that
+ * nobody hears, `_INBOX_<id>.*.probe.*`, which it answers itself, after all
+ * that was sent before.  bus_probe does not wait for that; bus_await turns
+ * until then, -1 with *e as bus_call.
+ */
+int	bus_probe(struct bus *, struct error *);
+int	bus_await(struct bus *, int64_t timeout_ms, struct error *);
+/*
  * Until when a call that is made now may wait, by clock_ms: the right to work
  * ends at a time, and who waits cannot stop.  It is asked again all the while;
  * the call then ends as by a timeout, and none is begun any more (EX_TEMPFAIL).

@@ -10,6 +10,7 @@
 #include "log.h"
 
 #define LIMIT_MIN_MS	50	/* see may_wait_ms */
+#define PROBE_MS	2000	/* who is silent so long is dead */
 
 /* --- requests ---------------------------------------------------------- */
 
@@ -250,6 +251,45 @@ bus_call(struct bus *b, const struct bus_pub *p, int64_t timeout_ms,
 	if (!c.done)
 		end_call(b, &c);
 	return call_result(b, &c, p->subject, e);
+}
+
+static void
+on_probe(void *arg, enum bus_outcome outcome, natsMsg *reply)
+{
+	(void)arg;
+	(void)outcome;
+	(void)reply;
+}
+
+int
+bus_probe(struct bus *b, struct error *e)
+{
+	char		subject[SUBJECT_MAX];
+	struct bus_pub	p = { .subject = subject, .data = "" };
+
+	if (bus_inbox(b, subject, sizeof(subject), "probe") == -1)
+		return error_set(e, EX_SOFTWARE, "inbox");
+	return bus_request(b, &p, PROBE_MS, on_probe, NULL, e);
+}
+
+int
+bus_await(struct bus *b, int64_t timeout_ms, struct error *e)
+{
+	char		 subject[SUBJECT_MAX];
+	struct bus_pub	 p = { .subject = subject, .data = "" };
+	struct error	 why = { .code = 0 };
+	natsMsg		*m;
+
+	if (bus_inbox(b, subject, sizeof(subject), "probe") == -1)
+		return error_set(e, EX_SOFTWARE, "inbox");
+	if ((m = bus_call(b, &p, timeout_ms, &why)) != NULL)
+		bus_msg_free(m);
+	/* Nobody hears it: that is the answer. */
+	if (m != NULL || (why.code == EX_UNAVAILABLE && bus_alive(b)))
+		return 0;
+	if (e != NULL)
+		*e = why;
+	return -1;
 }
 
 static void

@@ -20,6 +20,13 @@ role(struct draft *d, const char *name, const char *shard)
 		grant_pub(d, "%s", subject);
 }
 
+/* To hear the broker (bus_probe). */
+static void
+probe(struct draft *d)
+{
+	grant_pub(d, "_INBOX_%s.*.probe.*", d->id);
+}
+
 static void
 dead(struct draft *d, const char *name)
 {
@@ -130,6 +137,7 @@ profile_fill_manager(struct draft *d)
 	size_t				i;
 
 	role(d, "manager", NO_SHARD);
+	probe(d);
 	for (i = 0; i < sizeof(tiers) / sizeof(tiers[0]); i++) {
 		snprintf(parent, sizeof(parent), "%s.ctl.%s", d->P, tiers[i]);
 		grant_sub_each(d, parent);
@@ -152,6 +160,7 @@ profile_fill_signer(struct draft *d)
 	char	parent[SUBJECT_MAX];
 
 	role(d, "signer", NO_SHARD);
+	probe(d);
 	snprintf(parent, sizeof(parent), "%s.reeve.mint", d->P);
 	grant_sub_each(d, parent);
 	grant_pub(d, "%s.*.reply.>", parent);
@@ -164,6 +173,7 @@ profile_fill_pty(struct draft *d)
 	char	parent[SUBJECT_MAX];
 
 	grant_inbox(d);
+	probe(d);
 	snprintf(parent, sizeof(parent), "reeve.%s.pty.%s.in", d->space,
 	    d->s->target);
 	grant_sub_each(d, parent);

@@ -28,7 +28,8 @@
 #include "role.h"
 
 #define HEALTH_MS	1000
-#define SILENT_MS	3000	/* heartbeats come twice a second */
+#define SILENT_MS	3000	/* heartbeats come twice a second ... */
+#define PROBE_MS	1000	/* or, where there are none, an echo */
 #define BACKOFF_MIN_MS	50
 #define BACKOFF_MAX_MS	1000
 #define REFUSED_MS	3000	/* a broker that starts or stops may refuse */
@@ -343,6 +344,18 @@ role_set_state(struct role *r, enum role_state state, const char *why)
 		publish_health(r);
 }
 
+/* Who watches nothing would take a quiet link for a dead one. */
+static void
+probe(struct role *r)
+{
+	if (r->def->scope == ROLE_OF_SHARD || !bus_alive(r->bus) ||
+	    bus_silent_ms(r->bus) < PROBE_MS ||
+	    clock_ms() - r->probed_ms < PROBE_MS)
+		return;
+	r->probed_ms = clock_ms();
+	(void)bus_probe(r->bus, NULL);
+}
+
 bool
 role_turn(struct role *r, int64_t timeout_ms)
 {
@@ -356,6 +369,7 @@ role_turn(struct role *r, int64_t timeout_ms)
 		take_signals(r);
 	if (clock_ms() - r->health_ms >= every && bus_alive(r->bus))
 		publish_health(r);
+	probe(r);
 	if (bus_alive(r->bus) && bus_silent_ms(r->bus) > SILENT_MS) {
 		log_warn("link is silent", "ms=%lld",
 		    (long long)bus_silent_ms(r->bus));

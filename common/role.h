@@ -4,6 +4,8 @@
 
 #include <stdbool.h>
 
+#include <cjson/cJSON.h>
+
 #include "bus.h"
 #include "conf.h"
 #include "creds.h"
@@ -76,7 +78,7 @@ struct role {
 
 	/* the frame's */
 	int			 signal_fd, lock_fd, notify_fd;
-	int64_t			 health_ms;		/* said last */
+	int64_t			 health_ms, probed_ms;	/* said last */
 	int64_t			 health_every_ms;	/* 0: every second */
 	int64_t			 backoff_ms;
 	int64_t			 refused_ms;	/* first of a row; 0: not */

@@ -63,6 +63,9 @@ static const struct rule publish_rules[] = {
 	{ "cotal.t.dlv.~",			READER },
 	{ "cotal.other.chat.~.general",		NOBODY },
 	{ "_INBOX_!.x.y",			NOBODY },
+	{ "_INBOX_~.x.y",			NOBODY },
+	{ "_INBOX_~.x.probe.1",			MANAGER | SIGNER | PTY },
+	{ "_INBOX_!.x.probe.1",			NOBODY },
 	/* control */
 	{ "cotal.t.ctl.delivery.~",		AGENT },
 	{ "cotal.t.ctl.delivery.!",		NOBODY },

@@ -466,7 +466,7 @@ START_TEST(tiers)
 	ck_assert(!may_pub(A "STREAM.PURGE.CHAT_s"));
 	ck_assert(!may_pub("cotal.s.inst." TARGET "." ID));
 	ck_assert_int_eq(fill(PROFILE_SIGNER, &s), 0);
-	ck_assert_uint_eq(p.pub_allow.n, 2);
+	ck_assert_uint_eq(p.pub_allow.n, 3);
 	ck_assert_uint_eq(p.sub_allow.n, 2);
 }
 END_TEST
