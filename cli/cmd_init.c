@@ -18,7 +18,7 @@
 
 struct init_opts {
 	const char	*space, *server, *listen, *import, *fanout_from;
-	const char	*config;
+	const char	*config, *workspace;
 	int64_t		 lease_ttl_ms, dedup_ms, replicas, shards;
 };
 
@@ -41,6 +41,8 @@ static const struct opt opts[] = {
 	    "of each stream, in a cluster (1)" },
 	{ "shards", OPT_NUMBER, O(shards), "N",
 	    "that a new space is cut into (1)" },
+	{ "workspace", OPT_STRING, O(workspace), "DIR",
+	    "run agents, whose files are under .cotal there" },
 	{ "fanout-from", OPT_STRING, O(fanout_from), "SEQ|first|new",
 	    "where a lost fanout durable begins anew" },
 	OPT_END };
@@ -66,6 +68,25 @@ set_listen(struct config *c, const char *listen, struct error *e)
 	return error_wrap(e, "--listen");
 }
 
+/* By its real path: what leads there may lead elsewhere another time. */
+static int
+set_workspace(struct config *c, const char *dir, struct error *e)
+{
+	char		*path = realpath(dir, NULL);
+	struct stat	 st;
+
+	if (path == NULL || stat(path, &st) == -1) {
+		free(path);
+		return error_errno(e, EX_NOINPUT, "--workspace %s", dir);
+	}
+	free(c->workspace);
+	c->workspace = path;
+	if (!S_ISDIR(st.st_mode))
+		return error_set(e, EX_NOINPUT, "--workspace: %s is not a "
+		    "directory", dir);
+	return 0;
+}
+
 static int
 settings_from(struct config *c, const struct init_opts *o, struct error *e)
 {
@@ -87,6 +108,8 @@ settings_from(struct config *c, const struct init_opts *o, struct error *e)
 		return error_set(e, EX_USAGE, "--shards: at most %d",
 		    LAYOUT_SHARDS_MAX);
 	if (set_string(&c->space, space, e) == -1)
+		return -1;
+	if (o->workspace != NULL && set_workspace(c, o->workspace, e) == -1)
 		return -1;
 	if (o->lease_ttl_ms != 0)
 		c->lease_ttl_ms = o->lease_ttl_ms;
@@ -111,8 +134,8 @@ wanted_settings(struct config *c, const char *state,
 {
 	if (o->config != NULL) {
 		if (o->space != NULL || o->server != NULL ||
-		    o->listen != NULL || o->lease_ttl_ms != 0 ||
-		    o->dedup_ms != 0 || o->replicas != 0)
+		    o->listen != NULL || o->workspace != NULL ||
+		    o->lease_ttl_ms != 0 || o->dedup_ms != 0 || o->replicas != 0)
 			return error_set(e, EX_USAGE, "--config names a file "
 			    "with all settings: change them there");
 		return config_read(c, state, o->config, e);
@@ -145,6 +168,9 @@ same_settings(const struct config *c, const struct config *want,
 		which = "--dedup-window";
 	else if (o->replicas != 0 && c->replicas != want->replicas)
 		which = "--replicas";
+	else if (o->workspace != NULL && c->workspace != NULL &&
+	    strcmp(c->workspace, want->workspace) != 0)
+		which = "--workspace";
 	if (which == NULL)
 		return 0;
 	return error_set(e, EX_CONFIG, "%s differs from what %s/reeve.conf "
@@ -261,6 +287,34 @@ apply_settings(struct setup *s, const struct config *was,
 	return r;
 }
 
+/* The one setting that may come later; all else in the file stays as it
+ * stands. */
+static int
+add_workspace(struct setup *s, const struct config *was,
+    const struct config *want, struct error *e)
+{
+	char	*path = config_path(was, "reeve.conf"), *text = NULL;
+	char	*more = NULL;
+	size_t	 n;
+	int	 r = -1;
+
+	if (path == NULL)
+		error_errno(e, EX_OSERR, "reeve.conf");
+	else if ((text = file_read(path, 64 * 1024, NULL, e)) != NULL) {
+		n = strlen(text);
+		if (asprintf(&more, "%s%sworkspace = %s\n", text,
+		    n > 0 && text[n - 1] != '\n' ? "\n" : "",
+		    want->workspace) == -1)
+			error_errno(e, EX_OSERR, "reeve.conf");
+		else if ((r = file_write_private(path, more, 0644, e)) == 0)
+			setup_say(s, "wrote %s", path);
+	}
+	free(more);
+	free(text);
+	free(path);
+	return r;
+}
+
 /* Settings that are there, and those that are wanted. */
 static int
 compare_settings(struct setup *s, struct config *want,
@@ -271,8 +325,11 @@ compare_settings(struct setup *s, struct config *want,
 
 	if (config_load(&was, want->state, e) == -1)
 		return -1;
-	if (o->config == NULL)
+	if (o->config == NULL) {
 		r = same_settings(&was, want, o, want->state, e);
+		if (r == 0 && o->workspace != NULL && was.workspace == NULL)
+			r = add_workspace(s, &was, want, e);
+	}
 	else if ((r = config_inherit(want, &was, e)) == 0)
 		r = apply_settings(s, &was, want, e);
 	config_free(&was);

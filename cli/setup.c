@@ -205,8 +205,8 @@ setup_trust(struct setup *s, const char *import, struct error *e)
 
 /* Another version may grant a role other things: the same key, a new JWT. */
 static int
-renew_role(struct setup *s, size_t i, struct scope *scope, struct creds *c,
-    const char *path, struct error *e)
+renew_cred(struct setup *s, const char *role, enum profile profile,
+    struct scope *scope, struct creds *c, const char *path, struct error *e)
 {
 	struct creds	 fresh;
 	cJSON		*was, *is;
@@ -215,8 +215,7 @@ renew_role(struct setup *s, size_t i, struct scope *scope, struct creds *c,
 
 	memset(&fresh, 0, sizeof(fresh));
 	fresh.key = c->key;
-	if (trust_mint(&s->trust, role_profiles[i], scope, 0, &fresh, e) ==
-	    -1) {
+	if (trust_mint(&s->trust, profile, scope, 0, &fresh, e) == -1) {
 		creds_wipe(&fresh);
 		return -1;
 	}
@@ -229,35 +228,44 @@ renew_role(struct setup *s, size_t i, struct scope *scope, struct creds *c,
 	r = same ? 0 : creds_save(&fresh, path, e);
 	if (!same && r == 0)
 		setup_say(s, "renewed the credential of %s: it grants other "
-		    "things now", setup_roles[i]);
+		    "things now", role);
 	creds_wipe(&fresh);
+	return r;
+}
+
+int
+setup_cred(struct setup *s, const char *file, const char *role,
+    enum profile profile, struct scope *scope, struct error *e)
+{
+	char		*path = config_path(s->config, "creds/%s.creds",
+			    file);
+	struct creds	 c;
+	int		 r;
+
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "creds");
+	memset(&c, 0, sizeof(c));
+	if (access(path, F_OK) == 0) {
+		if ((r = creds_load(&c, path, e)) == 0)
+			r = renew_cred(s, role, profile, scope, &c, path, e);
+	} else if ((r = trust_mint(&s->trust, profile, scope, 0, &c, e)) == 0
+	    && (r = creds_save(&c, path, e)) == 0)
+		setup_say(s, "made the credential of %s", role);
+	creds_wipe(&c);
+	free(path);
 	return r;
 }
 
 static int
 mint_role(struct setup *s, size_t i, unsigned shard, struct error *e)
 {
-	char		*path = config_path(s->config, "creds/%s-%u.creds",
-			    setup_roles[i], shard);
-	char		 name[64];
-	struct scope	 scope = { .space = s->config->space, .shard = shard,
+	struct scope	scope = { .space = s->config->space, .shard = shard,
 			    .shards = s->shards };
-	struct creds	 c;
-	int		 r;
+	char		name[64], file[64];
 
-	if (path == NULL)
-		return error_errno(e, EX_OSERR, "creds");
 	setup_role_name(name, sizeof(name), setup_roles[i], shard, s->shards);
-	memset(&c, 0, sizeof(c));
-	if (access(path, F_OK) == 0) {
-		if ((r = creds_load(&c, path, e)) == 0)
-			r = renew_role(s, i, &scope, &c, path, e);
-	} else if ((r = trust_mint(&s->trust, role_profiles[i], &scope, 0, &c,
-	    e)) == 0 && (r = creds_save(&c, path, e)) == 0)
-		setup_say(s, "made the credential of %s", name);
-	creds_wipe(&c);
-	free(path);
-	return r;
+	snprintf(file, sizeof(file), "%s-%u", setup_roles[i], shard);
+	return setup_cred(s, file, name, role_profiles[i], &scope, e);
 }
 
 int
@@ -270,7 +278,7 @@ setup_creds(struct setup *s, struct error *e)
 		for (i = 0; setup_roles[i] != NULL; i++)
 			if (mint_role(s, i, shard, e) == -1)
 				return -1;
-	return 0;
+	return setup_agents_creds(s, e);
 }
 
 /* --- files -------------------------------------------------------------------------- */

@@ -47,6 +47,18 @@ int	setup_broker(struct setup *, struct error *);
  */
 int	setup_creds(struct setup *, struct error *);
 int	setup_services(struct setup *, struct error *);
+/* What running agents takes, where there is a workspace: the signer's seed,
+ * the credentials and services of signer and manager. */
+int	setup_agents_creds(struct setup *, struct error *);
+int	setup_agents_services(struct setup *, struct error *);
+/* <state>/creds/FILE.creds, made, or renewed where the profile grants other
+ * things than it does; role is what it is called to the person. */
+int	setup_cred(struct setup *, const char *file, const char *role,
+	    enum profile, struct scope *, struct error *);
+/* A service: the program of this role with `--state DIR`, then args.  needs:
+ * what comes before it, a line each. */
+int	setup_service(struct setup *, const char *name, const char *role,
+	    const char *args, const char *needs, struct error *);
 /* "fanout", or with more than one shard "fanout-SHARD". */
 void	setup_role_name(char *buf, size_t size, const char *role,
 	    unsigned shard, unsigned shards);

@@ -150,37 +150,48 @@ start_anew(struct setup *s, const char *name, struct error *e)
 	    service_command(s->config, name, "tcu", e) : 0;
 }
 
-static int
-role_service(struct setup *s, const char *role, unsigned shard,
-    struct error *e)
+int
+setup_service(struct setup *s, const char *name, const char *role,
+    const char *args, const char *needs, struct error *e)
 {
-	char	 name[64], needs[80], layout[40] = "", *path, *program = NULL;
-	char	*state = NULL, *exec = NULL;
-	unsigned was;
-	int	 r = -1;
+	char	file[64], *path, *program, *state, *exec = NULL;
+	int	r = -1;
 
-	snprintf(name, sizeof(name), "reeve-%s", role);
-	if ((path = setup_program(name, e)) == NULL)
+	snprintf(file, sizeof(file), "reeve-%s", role);
+	if ((path = setup_program(file, e)) == NULL)
 		return -1;
-	setup_role_name(name, sizeof(name), role, shard, s->shards);
-	needs_of(s, role, shard, needs, sizeof(needs));
-	if (s->shards > 1)
-		snprintf(layout, sizeof(layout), " --shards %u", s->shards);
-	was = shards_of(s->config, name);
 	program = sh_quote(path);
 	state = sh_quote(s->config->state);
 	if (program == NULL || state == NULL || asprintf(&exec,
-	    "%s --state %s --shard %u%s --notify-fd 3", program, state, shard,
-	    layout) == -1)
+	    "%s --state %s%s%s --notify-fd 3", program, state,
+	    args[0] == '\0' ? "" : " ", args) == -1)
 		error_errno(e, EX_OSERR, "%s", role);
 	else
 		r = write_service(s, name, exec, needs, e);
-	if (r == 0 && was != 0 && was != s->shards)
-		r = start_anew(s, name, e);
 	free(exec);
 	free(state);
 	free(program);
 	free(path);
+	return r;
+}
+
+static int
+role_service(struct setup *s, const char *role, unsigned shard,
+    struct error *e)
+{
+	char		name[64], needs[80], args[64], layout[40] = "";
+	unsigned	was;
+	int		r;
+
+	setup_role_name(name, sizeof(name), role, shard, s->shards);
+	needs_of(s, role, shard, needs, sizeof(needs));
+	if (s->shards > 1)
+		snprintf(layout, sizeof(layout), " --shards %u", s->shards);
+	snprintf(args, sizeof(args), "--shard %u%s", shard, layout);
+	was = shards_of(s->config, name);
+	r = setup_service(s, name, role, args, needs, e);
+	if (r == 0 && was != 0 && was != s->shards)
+		r = start_anew(s, name, e);
 	return r;
 }
 
@@ -351,6 +362,8 @@ setup_services(struct setup *s, struct error *e)
 		for (i = 0; setup_roles[i] != NULL; i++)
 			if (role_service(s, setup_roles[i], shard, e) == -1)
 				return -1;
+	if (setup_agents_services(s, e) == -1)
+		return -1;
 	remove_making(s);
 	if (s->moved)
 		services_rescan(s->config);
