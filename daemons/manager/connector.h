@@ -7,6 +7,7 @@
 
 #include "agentfile.h"
 #include "error.h"
+#include "json.h"
 #include "launchplan.h"
 
 /*
@@ -72,6 +73,10 @@ const char *connector_choose(const char *asked, const struct agent_file *);
  * EX_UNAVAILABLE naming what is missing, EX_DATAERR: the agent file. */
 int	connector_ready(const struct connector *, const struct agent_file *,
 	    const char *path, struct error *);
+/* Can it resume this session (NULL: none is asked for), and mirror what is
+ * said, if that is asked for?  EX_USAGE. */
+int	connector_can(const struct connector *, const char *resume,
+	    bool transcript, struct error *);
 /* "never" unless the file's `restart` says otherwise.  EX_DATAERR. */
 int	connector_policy(const struct agent_file *, enum launch_policy *,
 	    struct error *);
@@ -79,8 +84,18 @@ int	connector_policy(const struct agent_file *, enum launch_policy *,
  * -1 when it does not fit. */
 int	connector_transcript(char *buf, size_t size, const char *name);
 
+/* For connectors: is that one program there?  EX_UNAVAILABLE. */
+int	connector_needs(const struct connector *, const char *program,
+	    const char *path, struct error *);
+/* For connectors: add arguments, up to a NULL.  EX_OSERR. */
+int	connector_args(struct launch_plan *, struct error *,
+	    ...) __attribute__((sentinel));
+/* For connectors: add an argument NAME=VALUE of that JSON, which is freed. */
+int	connector_arg_json(struct launch_plan *, const char *name, cJSON *,
+	    struct error *);
+
 /*
- * The whole plan of an agent (connector.c calls nothing of it): environment
+ * The whole plan of an agent: environment
  * by the allow-list, COTAL_ variables, what the connector says.  p need not be
  * initialized and is freed by launch_plan_free, also after a failure.  May
  * write a file below private_dir, which goes with that directory.
