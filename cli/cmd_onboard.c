@@ -10,13 +10,10 @@
 #include <unistd.h>
 
 #include "cli.h"
-#include "clock.h"
 #include "files.h"
-#include "jetstream.h"
 #include "json.h"
 #include "names.h"
-#include "records.h"
-#include "space.h"
+#include "provision.h"
 
 struct onboard_opts {
 	const char	*role;
@@ -50,7 +47,7 @@ struct newcomer {
 	char			*role;		/* o->role, if it was noted */
 	char			*creds_path, *note_path;
 	bool			 again;		/* it is there already */
-	bool			 made_dm, made_dlv, made_svc, made_acl;
+	struct provision	 made;
 };
 
 static char *defaults[] = { (char *)(uintptr_t)"general" };
@@ -269,83 +266,6 @@ connect_provisioner(struct newcomer *n, struct error *e)
 	    &n->provisioner, &n->bus, e);
 }
 
-/* Unless it is there.  A role's queue is shared: it may be, and is never
- * taken back. */
-static int
-make_durable(struct newcomer *n, enum stream_kind kind, cJSON *config,
-    bool *made, struct error *e)
-{
-	struct js_consumer	 c;
-	char			 stream[STREAM_MAX];
-	const char		*name;
-	int			 r;
-
-	if (config == NULL)
-		return error_errno(e, EX_OSERR, "durable");
-	name = json_get(config, "name")->valuestring;
-	name_stream(stream, sizeof(stream), n->cli->config.space, kind);
-	if ((r = js_consumer_info(n->bus, stream, name, &c, e)) == 0)
-		js_consumer_free(&c);
-	else if (e->api == JS_NO_CONSUMER) {
-		r = js_consumer_create(n->bus, stream, name, config, NULL, e);
-		*made = r == 0;
-	}
-	cJSON_Delete(config);
-	return r;
-}
-
-static int
-write_acl(struct newcomer *n, uint64_t revision, struct error *e)
-{
-	struct scope	 scope;
-	struct acl	 acl;
-	char		 subject[SUBJECT_MAX], *body;
-	struct bus_pub	 p = { .subject = subject, .expect = true,
-			    .expect_seq = revision };
-	int		 r;
-
-	fill_scope(n, &scope);
-	memset(&acl, 0, sizeof(acl));
-	acl.allow = (char **)(uintptr_t)scope.allow_subscribe;
-	acl.n_allow = scope.n_allow_subscribe;
-	acl.revision = 1;
-	acl.updated_ms = clock_epoch_ms();
-	acl.name = (char *)(uintptr_t)n->name;
-	if ((body = acl_write(&acl, NULL, 0)) == NULL)
-		return error_errno(e, EX_OSERR, "ACL");
-	name_bucket_key(subject, sizeof(subject), n->cli->config.space,
-	    BUCKET_ACL, n->id);
-	p.data = body;
-	p.len = strlen(body);
-	r = js_publish(n->bus, &p, NULL, NULL, e);
-	n->made_acl = r == 0;
-	free(body);
-	return r;
-}
-
-/* Unless there is one, whatever it says by now. */
-static int
-make_acl(struct newcomer *n, struct error *e)
-{
-	struct js_message	m;
-	char			stream[STREAM_MAX], subject[SUBJECT_MAX];
-	bool			there;
-	int			found;
-
-	name_bucket_stream(stream, sizeof(stream), n->cli->config.space,
-	    BUCKET_ACL);
-	name_bucket_key(subject, sizeof(subject), n->cli->config.space,
-	    BUCKET_ACL, n->id);
-	found = js_get(n->bus, stream, JS_LAST_BY_SUBJECT, 0, subject, &m, e);
-	if (found == -1)
-		return -1;
-	if (found == 0)
-		return write_acl(n, 0, e);
-	there = !m.deleted;
-	js_message_free(&m);
-	return there ? 0 : write_acl(n, m.seq, e);
-}
-
 /* What `reeve listen` and the like want to know of it. */
 static int
 write_note(struct newcomer *n, struct error *e)
@@ -375,18 +295,20 @@ write_note(struct newcomer *n, struct error *e)
 static int
 make(struct newcomer *n, struct error *e)
 {
-	const char	*space = n->cli->config.space;
+	struct scope		 s;
+	struct provision	*p = &n->made;
 
-	if (connect_provisioner(n, e) == -1 ||
-	    make_durable(n, STREAM_DM, space_dm_durable(space, n->id),
-	    &n->made_dm, e) == -1 ||
-	    make_durable(n, STREAM_DLV, space_dlv_durable(space, n->id),
-	    &n->made_dlv, e) == -1)
+	if (connect_provisioner(n, e) == -1)
 		return -1;
-	if (n->o->role != NULL && make_durable(n, STREAM_TASK,
-	    space_svc_durable(space, n->o->role), &n->made_svc, e) == -1)
-		return -1;
-	if (make_acl(n, e) == -1)
+	fill_scope(n, &s);
+	p->bus = n->bus;
+	p->space = n->cli->config.space;
+	p->id = n->id;
+	p->name = n->name;
+	p->role = n->o->role;
+	p->allow = s.allow_subscribe;
+	p->n_allow = s.n_allow_subscribe;
+	if (provision_make(p, e) == -1)
 		return -1;
 	if (n->again)
 		return 0;
@@ -398,32 +320,10 @@ make(struct newcomer *n, struct error *e)
 static void
 take_back(struct newcomer *n)
 {
-	char		stream[STREAM_MAX], name[STREAM_MAX];
-	char		subject[SUBJECT_MAX];
-	struct bus_pub	p = { .subject = subject, .data = "",
-			    .kv_operation = "DEL" };
-
 	(void)unlink(n->creds_path);
 	(void)unlink(n->note_path);
-	if (n->bus == NULL || !bus_alive(n->bus))
-		return;
-	if (n->made_dm) {
-		name_stream(stream, sizeof(stream), n->cli->config.space,
-		    STREAM_DM);
-		snprintf(name, sizeof(name), "dm_%s", n->id);
-		(void)js_consumer_delete(n->bus, stream, name, NULL);
-	}
-	if (n->made_dlv) {
-		name_stream(stream, sizeof(stream), n->cli->config.space,
-		    STREAM_DLV);
-		snprintf(name, sizeof(name), "dlv_%s", n->id);
-		(void)js_consumer_delete(n->bus, stream, name, NULL);
-	}
-	if (n->made_acl) {
-		name_bucket_key(subject, sizeof(subject),
-		    n->cli->config.space, BUCKET_ACL, n->id);
-		(void)js_publish(n->bus, &p, NULL, NULL, NULL);
-	}
+	if (n->bus != NULL && bus_alive(n->bus))
+		(void)provision_take_back(&n->made, NULL);
 }
 
 /* What was missing of an agent that was there. */
@@ -434,10 +334,10 @@ say_again(const struct newcomer *n)
 		bool		 made;
 		const char	*what;
 	}	 parts[] = {
-		{ n->made_dm, "the consumer of its direct messages" },
-		{ n->made_dlv, "the consumer of its channels" },
-		{ n->made_svc, "the consumer of its role's tasks" },
-		{ n->made_acl, "its access record" } };
+		{ n->made.made_dm, "the consumer of its direct messages" },
+		{ n->made.made_dlv, "the consumer of its channels" },
+		{ n->made.made_svc, "the consumer of its role's tasks" },
+		{ n->made.made_acl, "its access record" } };
 	size_t	 i, made = 0;
 
 	printf("%s is onboarded already, as %s\n", n->name, n->id);
