@@ -156,6 +156,74 @@ START_TEST(refused_settings_leave_nothing)
 }
 END_TEST
 
+static bool
+is_there(const char *file)
+{
+	char	path[400];
+
+	snprintf(path, sizeof(path), "%s/%s", sp->state, file);
+	return access(path, F_OK) == 0;
+}
+
+/* Nothing of agents is made before it is wished, and what a person wrote into
+ * the settings stays. */
+START_TEST(a_workspace_may_come_later)
+{
+	char	path[400], *text;
+
+	ck_assert(!is_there("auth") && !is_there("service/signer") &&
+	    !is_there("creds/manager.creds"));
+	append("reeve.conf", "# mine");
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --workspace "
+	    "%s/.", sp->dir), EX_OK);
+	ck_assert_int_eq(mode_of("auth"), 0700);
+	ck_assert_int_eq(mode_of("auth/signer.json"), 0600);
+	ck_assert_int_eq(mode_of("creds/signer.creds"), 0600);
+	ck_assert_int_eq(mode_of("creds/manager.creds"), 0600);
+	ck_assert(is_there("service/signer/run"));
+	snprintf(path, sizeof(path), "%s/reeve.conf", sp->state);
+	ck_assert_ptr_nonnull(text = file_read(path, 65536, NULL, NULL));
+	snprintf(path, sizeof(path), "# mine\nworkspace = %s\n", sp->dir);
+	ck_assert_msg(strstr(text, path) != NULL, "%s", text);
+	free(text);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --workspace %s",
+	    sp->dir), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "nothing to do"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init"), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "nothing to do"));
+	/* What the host's file leaves out of it stays. */
+	snprintf(path, sizeof(path), "%s/host.conf", sp->dir);
+	snprintf(out, sizeof(out), "space = t\nlisten = 127.0.0.1:%d\n",
+	    sp->port);
+	ck_assert_int_eq(file_write_private(path, out, 0644, NULL), 0);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --config %s",
+	    path), EX_OK);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --workspace %s",
+	    sp->dir), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "nothing to do"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --workspace /tmp"),
+	    EX_CONFIG);
+	ck_assert_ptr_nonnull(strstr(out, "--workspace differs"));
+}
+END_TEST
+
+START_TEST(a_workspace_is_a_directory)
+{
+	static const char *const	bad[] = { "/nowhere/at/all",
+					    "/dev/null", "''" };
+	size_t				i;
+
+	for (i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		ck_assert_int_eq(reeve(sp, out, sizeof(out),
+		    "init --workspace %s", bad[i]), EX_NOINPUT);
+		ck_assert_ptr_nonnull(strstr(out, "--workspace"));
+	}
+	ck_assert(!is_there("auth"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --config x "
+	    "--workspace /tmp"), EX_USAGE);
+}
+END_TEST
+
 START_TEST(another_space_s_trust_is_refused)
 {
 	char	path[300];
@@ -674,6 +742,20 @@ START_TEST(status_shows_roles_shards_streams)
 }
 END_TEST
 
+/* Beside what runs, which goes on. */
+START_TEST(a_workspace_adds_to_what_runs)
+{
+	pid_t	fanout = role_pid(sp, "fanout");
+
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --workspace %s",
+	    sp->dir), EX_OK);
+	AWAIT(role_is_ready(sp, "signer"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "status"), EX_OK);
+	ck_assert_ptr_nonnull(strstr(out, "signer"));
+	ck_assert_int_eq(role_pid(sp, "fanout"), fanout);
+}
+END_TEST
+
 START_TEST(roles_stop_start_restart)
 {
 	pid_t	pid = role_pid(sp, "reader");
@@ -769,6 +851,8 @@ main(void)
 	tcase_add_test(idle, old_grants_are_renewed);
 	tcase_add_test(idle, other_settings_are_refused);
 	tcase_add_test(idle, refused_settings_leave_nothing);
+	tcase_add_test(idle, a_workspace_may_come_later);
+	tcase_add_test(idle, a_workspace_is_a_directory);
 	tcase_add_test(idle, another_space_s_trust_is_refused);
 	tcase_add_test(idle, a_broker_that_is_not_there);
 	tcase_add_test(idle, replicas_need_a_cluster);
@@ -793,6 +877,7 @@ main(void)
 	tcase_add_test(up, onboard_again_leaves_what_is_there);
 	tcase_add_test(up, a_host_that_runs_is_not_renamed);
 	tcase_add_test(up, status_shows_roles_shards_streams);
+	tcase_add_test(up, a_workspace_adds_to_what_runs);
 	tcase_add_test(up, roles_stop_start_restart);
 	tcase_add_test(up, down_stops_everything_in_order);
 	tcase_add_test(up, a_role_is_single_on_its_host);
