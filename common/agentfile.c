@@ -126,6 +126,16 @@ agent_file_meta(const struct agent_file *f, const char *key)
 	return NULL;
 }
 
+const char *
+agent_file_connector(const struct agent_file *f)
+{
+	const char	*own = agent_file_meta(f, "agent");
+
+	if (own != NULL)
+		return own;
+	return agent_file_meta(f, "command") != NULL ? "command" : "claude";
+}
+
 /* --- refs and paths ---------------------------------------------------------------- */
 
 bool

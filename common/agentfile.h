@@ -75,6 +75,9 @@ void	agent_file_acl(const struct agent_file *, struct agent_acl *);
 bool	agent_file_can(const struct agent_file *, const char *capability);
 /* A key of a connector's own that is no list: a view, or NULL. */
 const char *agent_file_meta(const struct agent_file *, const char *key);
+/* Which connector starts it: `agent`; else command, when it has a `command`;
+ * else claude.  A view. */
+const char *agent_file_connector(const struct agent_file *);
 /* Replace a text (a copy is made; NULL: not given any more). EX_OSERR. */
 int	agent_file_set(char **where, const char *value, struct error *);
 

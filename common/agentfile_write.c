@@ -144,6 +144,8 @@ check(const struct agent_file *f, const char *text, size_t len,
 	if (rc == 0 && back.n_meta != f->n_meta)
 		rc = error_set(e, EX_DATAERR, "a key of a connector's own has "
 		    "the name of another");
+	else if (rc == -1)
+		error_wrap(e, "as it would be written");
 	agent_file_free(&back);
 	return rc;
 }

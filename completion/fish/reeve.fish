@@ -91,6 +91,10 @@ function __reeve_channels
     __reeve_ask channels | __reeve_strings channel
 end
 
+function __reeve_personas
+    __reeve_ask personas | __reeve_strings ref
+end
+
 # Each option of each command, from its help; what takes a value says so.
 function __reeve_option_values
     switch $argv[1]
@@ -106,6 +110,10 @@ function __reeve_option_values
             echo 'yes no default'
         case replicas
             echo '1 3 5'
+        case agent
+            echo 'claude codex opencode command'
+        case restart
+            echo 'never on-failure always'
         case ready
             echo '(__reeve_roles) all'
     end
@@ -140,6 +148,8 @@ complete -c reeve -n '__reeve_first channels' -a 'list set'
 complete -c reeve -n '__reeve_later channels' -a '(__reeve_channels)'
 complete -c reeve -n '__reeve_first dead' -a 'list replay drop'
 complete -c reeve -n '__reeve_later dead' -a all
+complete -c reeve -n '__reeve_first personas' -a 'list show new'
+complete -c reeve -n '__reeve_later personas' -a '(__reeve_personas)'
 complete -c reeve -n '__reeve_first config' -a check
 complete -c reeve -n '__reeve_later config' -F
 complete -c reeve -n '__reeve_first help' -a '(__reeve_commands)'

@@ -35,14 +35,7 @@ connector_find(const char *name, struct error *e)
 const char *
 connector_choose(const char *asked, const struct agent_file *f)
 {
-	const char	*own;
-
-	if (asked != NULL)
-		return asked;
-	if ((own = agent_file_meta(f, "agent")) != NULL)
-		return own;
-	return agent_file_meta(f, "command") != NULL ?
-	    connector_command.name : connector_claude.name;
+	return asked != NULL ? asked : agent_file_connector(f);
 }
 
 /* An executable file, by its path or on `path`. */

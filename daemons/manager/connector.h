@@ -66,8 +66,8 @@ extern const struct connector *const connectors[];
 
 /* EX_CONFIG: there is none; says which there are. */
 const struct connector *connector_find(const char *name, struct error *);
-/* Which one is meant: `asked`, if that is not NULL; else `agent` of the file;
- * else command, when it has a `command`; else claude.  A view. */
+/* Which one is meant: `asked`, if that is not NULL; else what
+ * agent_file_connector says.  A view. */
 const char *connector_choose(const char *asked, const struct agent_file *);
 /* Are its programs on `path` (a PATH; NULL: this process's)?  0, or -1 with
  * EX_UNAVAILABLE naming what is missing, EX_DATAERR: the agent file. */
