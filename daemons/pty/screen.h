@@ -67,8 +67,9 @@ void	screen_size(const struct screen *, int *rows, int *cols);
 
 /*
  * Append what makes a terminal of the same size, whatever it showed, show
- * this: both buffers, cursor, pen, modes, saved cursor, scroll region,
- * character sets, tab stops, title.  After it come the bytes of `live`.
+ * this: both buffers, cursor, pen, modes, saved cursors, scroll region,
+ * character sets, title.  After it come the bytes of `live`, in which a tab is
+ * a move of the cursor: tab stops are the child's alone.
  *
  *	SCREEN_HISTORY	the rows of the history too, into its scroll-back
  *	SCREEN_FORGET	its scroll-back is emptied first (CSI 3 J)
@@ -113,7 +114,8 @@ struct screen_cell {
 bool	screen_cell(const struct screen *, int buffer, int row, int col,
 	    struct screen_cell *);
 int	screen_history(const struct screen *);	/* rows there are */
-/* All else that a repaint restores, as a line of text, for comparison. */
+/* All else that a repaint restores, as a line of text, for comparison; at its
+ * end " tabs ", which only a hand-over does. */
 void	screen_state(const struct screen *, struct bytes *out);
 
 #endif
