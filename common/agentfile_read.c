@@ -76,7 +76,9 @@ check_plain(const char *s, size_t len, bool in_list, struct error *e)
 {
 	size_t	i;
 
-	if (len > 0 && strchr(FANCY, s[0]) != NULL)
+	/* A pattern may begin with a wildcard. */
+	if (len > 0 && strchr(FANCY, s[0]) != NULL &&
+	    !(in_list && strchr("*>", s[0]) != NULL))
 		return error_set(e, EX_DATAERR, "a value that begins with "
 		    "\"%c\" must be in quotes", s[0]);
 	if (len > 1 && (s[0] == '-' || s[0] == '?') && is_blank(s[1]))
@@ -359,6 +361,25 @@ check_attention(struct reading *r, const struct agent_acl *a, const char *key,
 	return 0;
 }
 
+/* The server reads a * at the end of what may be read as >. */
+static int
+check_ends(struct reading *r, const struct agent_acl *a, struct error *e)
+{
+	const char	*last;
+	size_t		 i;
+
+	for (i = 0; i < a->n_allow_subscribe; i++) {
+		last = strrchr(a->allow_subscribe[i], '.');
+		if (strcmp(last == NULL ? a->allow_subscribe[i] : last + 1,
+		    "*") == 0)
+			return wrong(r, r->f->allow_subscribe.given ?
+			    "allowSubscribe" : "subscribe", e, "cannot end in "
+			    "*: the broker would take it for >",
+			    a->allow_subscribe[i]);
+	}
+	return 0;
+}
+
 static int
 check_channels(struct reading *r, struct error *e)
 {
@@ -367,6 +388,8 @@ check_channels(struct reading *r, struct error *e)
 	size_t			 i;
 
 	agent_file_acl(f, &a);
+	if (check_ends(r, &a, e) == -1)
+		return -1;
 	for (i = 0; i < a.n_subscribe; i++)
 		if (!channel_covered(a.subscribe[i], a.allow_subscribe,
 		    a.n_allow_subscribe))

@@ -26,11 +26,11 @@ is_plain(const char *value, bool in_list)
 	return same;
 }
 
-/* Older readers take a # or a colon for more than it is: quoted, it is not. */
+/* Other readers take some of it for more than it is: quoted, it is not. */
 static bool
 is_simple(const char *value)
 {
-	return strpbrk(value, ":#") == NULL;
+	return strpbrk(value, ":#") == NULL && strchr("*>", value[0]) == NULL;
 }
 
 static int

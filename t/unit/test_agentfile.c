@@ -2,9 +2,11 @@
 
 /* Agent files: what is taken, what is refused and where, and that what is
  * written reads back the same; and files below a root that others write to. */
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -159,6 +161,21 @@ START_TEST(what_is_not_given_has_its_default)
 }
 END_TEST
 
+START_TEST(a_pattern_may_begin_with_a_wildcard)
+{
+	char	*text;
+
+	ck_assert_msg(read_text("---\nname: a\nallowSubscribe: [*.b, >]\n"
+	    "---\n") == 0, "%s", e.text);
+	is_list(&f.allow_subscribe, 2, "*.b");
+	ck_assert_str_eq(f.allow_subscribe.items.v[1], ">");
+	ck_assert_ptr_nonnull(text = agent_file_text(&f, &e));
+	ck_assert_ptr_nonnull(strstr(text, "[\"*.b\", \">\"]"));
+	free(text);
+	agent_file_free(&f);
+}
+END_TEST
+
 /* A head that is refused, and what the error begins with and speaks of. */
 static const struct {
 	const char	*text, *where, *what;
@@ -241,6 +258,10 @@ static const struct {
 	    "line 4: quiet: ", "wildcard" },
 	{ "---\nname: a\nquiet: [general]\nmuted: [general]\n---\n",
 	    "line 3: quiet: ", "muted too" },
+	{ "---\nname: a\nsubscribe: [b.*]\n---\n",
+	    "line 3: subscribe: \"b.*\"", "cannot end in *" },
+	{ "---\nname: a\nallowSubscribe: [general, \"*\"]\n---\n",
+	    "line 3: allowSubscribe: \"*\"", "cannot end in *" },
 	{ "---\nname: a\ncapabilities: [a.b]\n---\n",
 	    "line 3: capabilities: ", "not a capability" },
 	{ "---\nname: \xff\n---\n", "not a text", "UTF-8" },
@@ -572,6 +593,36 @@ START_TEST(a_write_that_fails_leaves_nothing)
 }
 END_TEST
 
+/* A disk that is full after so many bytes. */
+START_TEST(a_full_disk_leaves_what_was_there)
+{
+	struct rlimit	 none, few;
+	char		*text;
+	int		 made, replaced;
+
+	ck_assert_int_eq(safe_create(root, "old", "old", &e), 0);
+	signal(SIGXFSZ, SIG_IGN);
+	ck_assert_int_eq(getrlimit(RLIMIT_FSIZE, &none), 0);
+	few = none;
+	few.rlim_cur = 5;
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &few), 0);
+	made = safe_create(root, "d/new", "more than five", &e);
+	replaced = safe_replace(root, "old", "more than five", &e);
+	ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &none), 0);
+	ck_assert_int_eq(made, -1);
+	ck_assert_int_eq(replaced, -1);
+	ck_assert_int_eq(e.code, EX_IOERR);
+	ck_assert_ptr_nonnull(text = safe_read(root, "old", 100, NULL, &e));
+	ck_assert_str_eq(text, "old");
+	free(text);
+	ck_assert_msg(rmdir(in(root, "d")) == 0, "something was left");
+	/* Nor beside what is there. */
+	ck_assert_int_eq(unlink(in(root, "old")), 0);
+	ck_assert_msg(rmdir(root) == 0, "something was left");
+	ck_assert_int_eq(mkdir(root, 0700), 0);
+}
+END_TEST
+
 START_TEST(agents_are_saved_listed_and_loaded)
 {
 	struct strlist	refs = { .v = NULL };
@@ -637,6 +688,7 @@ suite(void)
 	tcase_set_timeout(text, 60);
 	tcase_add_test(text, every_key_is_taken);
 	tcase_add_test(text, what_is_not_given_has_its_default);
+	tcase_add_test(text, a_pattern_may_begin_with_a_wildcard);
 	tcase_add_loop_test(text, what_is_wrong_is_named_with_its_line, 0,
 	    sizeof(refused) / sizeof(refused[0]));
 	tcase_add_test(text, a_zero_byte_and_a_long_file_are_refused);
@@ -651,6 +703,7 @@ suite(void)
 	tcase_add_loop_test(disk, a_planted_link_is_not_followed, 0, 3);
 	tcase_add_test(disk, a_dangling_link_is_not_written_through);
 	tcase_add_test(disk, a_write_that_fails_leaves_nothing);
+	tcase_add_test(disk, a_full_disk_leaves_what_was_there);
 	tcase_add_test(disk, agents_are_saved_listed_and_loaded);
 	tcase_add_loop_test(disk, an_unsafe_ref_is_refused, 0, 7);
 	suite_add_tcase(s, disk);
