@@ -180,6 +180,29 @@ START_TEST(what_is_not_closed_is_refused)
 }
 END_TEST
 
+START_TEST(no_line_does_harm)
+{
+	static const char	chars[] = "ab '\"\\$`\t\n";
+	struct strlist		words = { .v = NULL };
+	char			line[24];
+	int			tries, n, i, taken = 0;
+
+	srandom(4);
+	for (tries = 0; tries < 50000; tries++) {
+		n = (int)(random() % (long)sizeof(line));
+		for (i = 0; i < n; i++)
+			line[i] = chars[(size_t)random() %
+			    (sizeof(chars) - 1)];
+		line[n] = '\0';
+		if (words_split(&words, line, &e) == 0)
+			taken++;
+		ck_assert_uint_le(words.n, (size_t)n);
+		strlist_free(&words);
+	}
+	ck_assert_int_gt(taken, 1000);
+}
+END_TEST
+
 /* --- which, and what it needs ----------------------------------------------------------- */
 
 START_TEST(a_connector_is_chosen_and_known)
@@ -356,6 +379,37 @@ START_TEST(of_ours_a_child_gets_what_is_listed)
 	ck_assert(strlist_has(&p.pass, "ANTHROPIC_API_KEY"));
 	ck_assert(!strlist_has(&p.pass, "OPENAI_API_KEY"));
 	ck_assert_ptr_null(launch_plan_get(&p, "ANTHROPIC_API_KEY"));
+}
+END_TEST
+
+/* Whatever the keys are: they are named, and stand nowhere. */
+START_TEST(no_key_is_written_down)
+{
+	const struct connector	*c = connectors[_i];
+	const char *const	*key;
+	char			*text;
+
+	share(".cotal/config.json", "{\"connectors\":{\"claude\":"
+	    "{\"mcpServers\":{\"a\":{\"command\":\"x\",\"env\":"
+	    "{\"A_TOKEN\":\"${A_TOKEN}\"}}}},\"codex\":"
+	    "{\"mcpServers\":{\"a\":{\"command\":\"x\",\"env\":"
+	    "{\"A_TOKEN\":\"${A_TOKEN}\"}}}},\"opencode\":"
+	    "{\"mcpServers\":{\"a\":{\"command\":\"x\",\"env\":"
+	    "{\"A_TOKEN\":\"${A_TOKEN}\"}}}}}}");
+	setenv("A_TOKEN", "hush-hush", 1);
+	for (key = c->keys; key != NULL && *key != NULL; key++)
+		setenv(*key, "hush-hush", 1);
+	plan(c->name);
+	ck_assert_ptr_nonnull(text = launch_plan_text(&p, &e));
+	ck_assert_ptr_null(strstr(text, "hush-hush"));
+	free(text);
+	for (key = c->keys; key != NULL && *key != NULL; key++) {
+		ck_assert(strlist_has(&p.pass, *key));
+		unsetenv(*key);
+	}
+	ck_assert_int_eq(strlist_has(&p.pass, "A_TOKEN"),
+	    c != &connector_command);
+	unsetenv("A_TOKEN");
 }
 END_TEST
 
@@ -588,6 +642,41 @@ START_TEST(settings_that_are_wrong_are_named)
 }
 END_TEST
 
+/* Settings that a few bytes are changed of are refused, or give a plan. */
+START_TEST(no_byte_of_settings_does_harm)
+{
+	static const char	base[] = "{\"connectors\":{\"claude\":"
+	    "{\"mcpServers\":{\"a\":{\"command\":\"x${A}\"}}},"
+	    "\"codex\":{\"mcpServers\":{\"a\":{\"command\":\"x\","
+	    "\"args\":[\"y\"],\"env\":{\"A\":\"${A}\"}}}},"
+	    "\"opencode\":{\"mcpServers\":{\"a\":{\"url\":"
+	    "\"${A}/${B}\",\"headers\":{\"A\":\"${A} b\"}}}}}}";
+	static const char	chars[] = "\"{}[]:,$a1\\ u";
+	char			text[sizeof(base)], path[96];
+	const struct connector	*c;
+	int			tries, i, taken = 0;
+	FILE			*f;
+
+	share(".cotal/config.json", base);
+	snprintf(path, sizeof(path), "%s/.cotal/config.json", root);
+	srandom(5);
+	for (tries = 0; tries < 6000; tries++) {
+		memcpy(text, base, sizeof(text));
+		for (i = 0; i <= tries % 3; i++)
+			text[(size_t)random() % (sizeof(text) - 1)] =
+			    chars[(size_t)random() % (sizeof(chars) - 1)];
+		ck_assert_ptr_nonnull(f = fopen(path, "w"));
+		fputs(text, f);
+		ck_assert_int_eq(fclose(f), 0);
+		c = connectors[1 + tries % 2];
+		if (plan_make(c, &r, &p, &e) == 0)
+			taken++;
+		launch_plan_free(&p);
+	}
+	ck_assert_int_gt(taken, 300);
+}
+END_TEST
+
 START_TEST(settings_behind_a_link_are_refused)
 {
 	char	path[96];
@@ -623,8 +712,10 @@ suite(void)
 	tcase_add_loop_test(words, a_line_is_split_by_quotes, 0,
 	    sizeof(split) / sizeof(split[0]));
 	tcase_add_loop_test(words, what_is_not_closed_is_refused, 0, 5);
+	tcase_add_test(words, no_line_does_harm);
 	suite_add_tcase(s, words);
 
+	tcase_set_timeout(plans, 60);
 	tcase_add_checked_fixture(plans, stage, strike);
 	tcase_add_test(plans, a_connector_is_chosen_and_known);
 	tcase_add_test(plans, a_missing_program_is_named);
@@ -633,6 +724,7 @@ suite(void)
 	tcase_add_loop_test(plans, a_transcript_has_a_channel, 0, 5);
 	tcase_add_test(plans, the_environment_says_who_it_is);
 	tcase_add_test(plans, of_ours_a_child_gets_what_is_listed);
+	tcase_add_loop_test(plans, no_key_is_written_down, 0, 4);
 	tcase_add_test(plans, a_command_is_its_words);
 	tcase_add_test(plans, claude_gets_the_mesh_and_its_persona);
 	tcase_add_test(plans, what_is_shared_with_claude_is_in_a_private_file);
@@ -641,6 +733,7 @@ suite(void)
 	tcase_add_test(plans, what_a_connector_cannot_is_refused);
 	tcase_add_loop_test(plans, settings_that_are_wrong_are_named, 0,
 	    sizeof(wrong) / sizeof(wrong[0]));
+	tcase_add_test(plans, no_byte_of_settings_does_harm);
 	tcase_add_test(plans, settings_behind_a_link_are_refused);
 	tcase_add_test(plans, a_persona_may_be_too_long);
 	suite_add_tcase(s, plans);
