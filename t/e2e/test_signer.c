@@ -669,6 +669,33 @@ START_TEST(a_kill_loses_no_line)
 }
 END_TEST
 
+/* The exit code of another one on this state directory. */
+static int
+run_another(const char *options)
+{
+	const char	*dir = getenv("REEVE_BINDIR");
+	char		 cmd[600];
+	int		 code;
+
+	snprintf(cmd, sizeof(cmd), "exec timeout 20 %s/reeve-signer --state "
+	    "%s %s >/dev/null 2>&1", dir == NULL ? "." : dir, sp->state,
+	    options);
+	code = system(cmd);
+	ck_assert(WIFEXITED(code));
+	return WEXITSTATUS(code);
+}
+
+START_TEST(one_on_a_host_and_of_no_shard)
+{
+	ck_assert_int_eq(run_another(""), 75);
+	ck_assert_int_eq(run_another("--shard 0"), 64);
+	ck_assert_int_eq(run_another("--shards 1"), 64);
+	ck_assert_int_eq(run_another("--agent x"), 64);
+	ck_assert_int_eq(run_another("--version"), 0);
+	free(granted(AGENT "}"));
+}
+END_TEST
+
 /* A quiet link is a live one. */
 START_TEST(an_idle_signer_stays_bound)
 {
@@ -755,6 +782,7 @@ main(void)
 	tcase_add_test(tc, no_grant_without_a_line);
 	tcase_add_test(tc, a_torn_line_is_ended);
 	tcase_add_test(tc, a_kill_loses_no_line);
+	tcase_add_test(tc, one_on_a_host_and_of_no_shard);
 	tcase_add_test(tc, an_idle_signer_stays_bound);
 	tcase_add_test(tc, nobody_else_reads_the_seed);
 	tcase_add_test(tc, an_open_seed_is_refused);

@@ -650,6 +650,36 @@ START_TEST(lists)
 }
 END_TEST
 
+START_TEST(replies)
+{
+	static const char	asked[] = "cotal.s.ctl.self.U";
+
+	ck_assert(reply_is_bound(asked, "cotal.s.ctl.self.U.reply.n"));
+	ck_assert(reply_is_bound(asked, "cotal.s.ctl.self.U.reply.n.m"));
+	ck_assert(!reply_is_bound(asked, "cotal.s.ctl.self.U.reply."));
+	ck_assert(!reply_is_bound(asked, "cotal.s.ctl.self.U.reply"));
+	ck_assert(!reply_is_bound(asked, "cotal.s.ctl.self.U"));
+	ck_assert(!reply_is_bound(asked, "cotal.s.ctl.self.V.reply.n"));
+	ck_assert(!reply_is_bound(asked, "cotal.s.ctl.self.UU.reply.n"));
+	ck_assert(!reply_is_bound(asked, "_INBOX_U.x"));
+	ck_assert(!reply_is_bound(asked, ""));
+	ck_assert(!reply_is_bound(asked, NULL));
+}
+END_TEST
+
+START_TEST(requests_for_credentials)
+{
+	char	s[SUBJECT_MAX];
+
+	ck_assert_int_gt(subject_mint(s, sizeof(s), "team", "U"), 0);
+	ck_assert_str_eq(s, "cotal.team.reeve.mint.U");
+	ck_assert_int_gt(subject_mint(s, sizeof(s), "team", "*"), 0);
+	ck_assert_str_eq(s, "cotal.team.reeve.mint.*");
+	ck_assert_int_eq(subject_mint(s, sizeof(s), "team", "U.x"), -1);
+	ck_assert_int_eq(subject_mint(s, sizeof(s), "team", ""), -1);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -687,6 +717,8 @@ suite(void)
 	tcase_add_test(t, link_edges);
 	tcase_add_test(t, link_refusals);
 	tcase_add_test(t, lists);
+	tcase_add_test(t, replies);
+	tcase_add_test(t, requests_for_credentials);
 	suite_add_tcase(s, t);
 	return s;
 }
