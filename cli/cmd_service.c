@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: ISC */
 
-/* reeve restart, stop, start: one role, through supervise/control. */
+/* reeve restart, stop, start: one role, through supervise/control; stop also
+ * ends an agent, through the manager. */
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
 #include "clock.h"
+#include "manage.h"
 #include "services.h"
 #include "setup.h"
 
@@ -100,11 +102,40 @@ run_restart(struct cli *cli, void *opts, int argc, char **argv)
 	return command(cli, argv, argc, "tcu", has_restarted, "restarted");
 }
 
+struct stop_opts {
+	bool	hard, forget;
+};
+
+static const struct opt stop_options[] = {
+	{ "hard", OPT_FLAG, offsetof(struct stop_opts, hard), NULL,
+	    "an agent: at once, without asking it" },
+	{ "forget", OPT_FLAG, offsetof(struct stop_opts, forget), NULL,
+	    "an agent: remove its identity and durables, too" },
+	OPT_END };
+
+/* What has a service directory is a role; anything else, and what has an
+ * option that only an agent can have, is an agent. */
 static int
 run_stop(struct cli *cli, void *opts, int argc, char **argv)
 {
-	(void)opts;
-	return command(cli, argv, argc, "d", has_stopped, "stopped");
+	const struct stop_opts	*o = opts;
+	struct service_status	 s;
+	struct error		 e;
+	int			 i, code = EX_OK;
+
+	if (cli_load(cli, &e) == -1)
+		return cli_fail(&e);
+	for (i = 0; i < argc && code == EX_OK; i++) {
+		if (!o->hard && !o->forget &&
+		    (service_status(&cli->config, argv[i], &s, &e) == 0 ||
+		    cli->config.workspace == NULL))
+			code = command(cli, argv + i, 1, "d", has_stopped,
+			    "stopped");
+		else if (manage_stop(cli, argv[i], NULL, o->hard,
+		    o->forget, &e) == -1)
+			code = cli_fail(&e);
+	}
+	return code;
 }
 
 static int
@@ -120,8 +151,9 @@ const struct command cmd_restart = {
 	.min_args = 1, .max_args = -1, .run = run_restart };
 
 const struct command cmd_stop = {
-	.name = "stop", .args = "ROLE...",
-	.summary = "stop roles, and keep them stopped",
+	.name = "stop", .args = "NAME...",
+	.summary = "stop roles, and keep them stopped; or agents",
+	.opts = stop_options, .opts_size = sizeof(struct stop_opts),
 	.min_args = 1, .max_args = -1, .run = run_stop };
 
 const struct command cmd_start = {

@@ -88,7 +88,7 @@ number(const struct slots *slots, const char *base, char *name, size_t size,
 		if (len < 0 || (size_t)len >= size)
 			return error_set(e, EX_USAGE, "\"%s\" is too long a "
 			    "name: at most %d bytes, with its number", base,
-			    AGENT_NAME_MAX);
+			    SLOT_NAME_MAX);
 		if (!is_used(slots, name, taken, arg))
 			return 0;
 	}

@@ -19,7 +19,7 @@
  */
 #define SLOTS_MAX	50
 #define SLOT_COOL_MS	10000
-#define AGENT_NAME_MAX	64		/* bytes of an agent's name */
+#define SLOT_NAME_MAX	64		/* bytes of an agent's name */
 
 enum slot_state {
 	SLOT_FREE,
@@ -37,7 +37,7 @@ enum slot_end {
 
 struct slot {
 	enum slot_state	state;
-	char		name[AGENT_NAME_MAX + 1];
+	char		name[SLOT_NAME_MAX + 1];
 	int64_t		since_ms;	/* live: start; cooling: its end */
 };
 

@@ -63,7 +63,7 @@ END_TEST
 START_TEST(what_is_no_name_takes_no_place)
 {
 	static const char *const	bad[] = { "", "a/b", "a.b", "a b", "ä" };
-	char				longest[AGENT_NAME_MAX + 2];
+	char				longest[SLOT_NAME_MAX + 2];
 	struct error			e;
 	size_t				i;
 
@@ -79,7 +79,7 @@ START_TEST(what_is_no_name_takes_no_place)
 	ck_assert_int_eq(e.code, EX_USAGE);
 	ck_assert_uint_eq(slots_used(&slots, T0), 0);
 	/* The longest there is cannot be numbered. */
-	longest[AGENT_NAME_MAX] = '\0';
+	longest[SLOT_NAME_MAX] = '\0';
 	reserve(longest, T0);
 	ck_assert_ptr_null(slots_reserve(&slots, longest, T0, NULL, NULL,
 	    &e));
