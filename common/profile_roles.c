@@ -179,6 +179,8 @@ profile_fill_pty(struct draft *d)
 	grant_sub_each(d, parent);
 	grant_pub(d, "reeve.%s.pty.%s.out.*", d->space, d->s->target);
 	grant_pub(d, "reeve.%s.pty.%s.state", d->space, d->s->target);
+	/* Its own comes back: so it knows that the link works. */
+	grant_sub(d, "reeve.%s.pty.%s.state", d->space, d->s->target);
 }
 
 /* One durable of the target: its name and the filter that goes with it. */

@@ -283,7 +283,7 @@ static const struct rule subscribe_rules[] = {
 	{ "cotal.t.reeve.mint.!.reply.*",	NOBODY },
 	{ "reeve.t.pty.>",			NOBODY },
 	{ "reeve.t.pty.*.state",		MANAGER },
-	{ "reeve.t.pty.!.state",		MANAGER | ATTACHER },
+	{ "reeve.t.pty.!.state",		MANAGER | ATTACHER | PTY },
 	{ "reeve.t.pty.~.state",		MANAGER },
 	{ "reeve.t.pty.!.in.*",			PTY },
 	{ "reeve.t.pty.~.in.*",			NOBODY },
