@@ -82,6 +82,14 @@ function __reeve_own_agents
     end
 end
 
+# Agents that this host runs.
+function __reeve_run_agents
+    set -l dir (__reeve_ask status | grep -o '"state":"/[^"]*"' | head -n 1 | cut -d '"' -f 4)
+    for f in $dir/agents/*/agent.json
+        basename (dirname $f)
+    end
+end
+
 function __reeve_agents
     __reeve_own_agents
     __reeve_ask roster | __reeve_strings name
@@ -143,6 +151,7 @@ end
 set -e __reeve_c __reeve_line
 
 complete -c reeve -n '__reeve_is restart start stop wait' -a '(__reeve_roles)'
+complete -c reeve -n '__reeve_first attach' -a '(__reeve_run_agents)'
 complete -c reeve -n '__reeve_is join leave listen history' -a '(__reeve_channels)'
 complete -c reeve -n '__reeve_first channels' -a 'list set'
 complete -c reeve -n '__reeve_later channels' -a '(__reeve_channels)'

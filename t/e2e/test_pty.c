@@ -1,0 +1,692 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * The terminal process of an agent: its child, who watches, hand-over, end.
+ */
+#include <sys/ioctl.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <termios.h>
+#include <unistd.h>
+
+#include "json.h"
+#include "terminal.h"
+
+static struct terminal	t;
+static struct watcher	w, v;
+
+/* A process that is there, and no zombie. */
+static bool
+lives(pid_t pid)
+{
+	char	path[64], state = 0;
+	FILE	*f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if ((f = fopen(path, "r")) == NULL)
+		return false;
+	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(f);
+	return state != 0 && state != 'Z';
+}
+
+/* The number after `text` on his screen. */
+static pid_t
+pid_after(struct watcher *who, const char *text)
+{
+	char		*all = terminal_text(who->screen);
+	const char	*at = strstr(all, text);
+	pid_t		 pid;
+
+	pid = at == NULL ? 0 : (pid_t)atoi(at + strlen(text));
+	free(all);
+	return pid;
+}
+
+/* --- the child ------------------------------------------------------------------- */
+
+START_TEST(runs_a_program)
+{
+	struct stat	st;
+
+	setenv("SECRET_OF_OURS", "leaked", 1);
+	setenv("LANG", "C.UTF-8", 1);
+	terminal_make(&t, "critic", "\"argv\":[\"sh\",\"-c\","
+	    "\"stty size; pwd; env | sort; tty; echo READY; read x; "
+	    "echo got:$x; sleep 1000\"],"
+	    "\"env\":{\"COTAL_NAME\":\"critic\",\"LANG\":\"x\"},"
+	    "\"pass\":[\"PATH\",\"LANG\",\"NOT_SET\"],\"control\":true,"
+	    "\"cols\":77,\"rows\":33");
+	terminal_start(&t);
+	watch(&w, &t, 33, 77);
+	WATCH_AWAIT(&w, watch_shows(&w, "READY"));
+	ck_assert(watch_shows(&w, "33 77"));
+	ck_assert(watch_shows(&w, sp->dir));
+	ck_assert(watch_shows(&w, "/dev/pts/"));
+	ck_assert(watch_shows(&w, "COTAL_NAME=critic"));
+	ck_assert(watch_shows(&w, "LANG=x"));
+	ck_assert(watch_shows(&w, "TERM=xterm-256color"));
+	ck_assert(watch_shows(&w, "COTAL_CONTROL_TOKEN="));
+	ck_assert(watch_shows(&w, "COTAL_CONTROL_SOCKET="));
+	ck_assert(!watch_shows(&w, "leaked"));
+	ck_assert(!watch_shows(&w, "NOT_SET"));
+	watch_type(&w, "h\xc3\xa9llo\r");
+	WATCH_AWAIT(&w, watch_shows(&w, "got:h\xc3\xa9llo"));
+	WATCH_AWAIT(&w, strstr(w.state, "\"attachers\":1") != NULL &&
+	    strstr(w.state, "\"up\":true") != NULL &&
+	    strstr(w.state, "\"cols\":77,\"rows\":33") != NULL);
+	ck_assert(stat(t.dir, &st) == 0 && (st.st_mode & 0777) == 0700);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+START_TEST(presses_keys)
+{
+	terminal_make(&t, "critic", "\"argv\":[\"sh\",\"-c\",\"for i in 1 2 "
+	    "3; do read x; echo \\\"$i<$x>\\\"; done; sleep 1000\"],"
+	    "\"keys\":[{\"text\":\"a\\r\",\"after_ms\":10,\"times\":2},"
+	    "{\"text\":\"b\\r\",\"after_ms\":10}],\"cols\":80,\"rows\":24");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, watch_shows(&w, "3<b>"));
+	ck_assert(watch_shows(&w, "1<a>") && watch_shows(&w, "2<a>"));
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+START_TEST(notes_how_it_ended)
+{
+	cJSON	*o;
+
+	terminal_sh(&t, "never", "echo last words; exit 3");
+	terminal_start(&t);
+	AWAIT((o = terminal_file(&t, "exit.json")) != NULL);
+	ck_assert_uint_eq(number_of(o, "exit"), 3);
+	ck_assert_uint_eq(number_of(o, "starts"), 1);
+	ck_assert(number_of(o, "at_ms") > 1000);
+	cJSON_Delete(o);
+	AWAIT((o = terminal_file(&t, "run.json")) == NULL);
+	/* It stays, and still shows it. */
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, watch_shows(&w, "last words") && w.end[0] != '\0');
+	ck_assert_str_eq(w.end, "{\"exit\":3,\"final\":true}");
+	WATCH_AWAIT(&w, strstr(w.state, "\"over\":true") != NULL);
+	watch_end(&w);
+	/* Another one of the same agent finds it ended, and starts nothing. */
+	ck_assert_int_eq(terminal_end(&t), 0);
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, strcmp(w.end, "{\"exit\":3,\"final\":true}") == 0);
+	ck_assert(!watch_shows(&w, "last words"));
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+START_TEST(cannot_run_it)
+{
+	cJSON	*o;
+
+	terminal_make(&t, "critic", "\"argv\":[\"no-such-program\"],"
+	    "\"cols\":80,\"rows\":24");
+	terminal_start(&t);
+	AWAIT((o = terminal_file(&t, "exit.json")) != NULL);
+	ck_assert_uint_eq(number_of(o, "exit"), 127);
+	cJSON_Delete(o);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, watch_shows(&w, "cannot run no-such-program"));
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+/* Each start counts; the screen and who watches it stay. */
+START_TEST(restarts_by_policy)
+{
+	cJSON	*o;
+
+	terminal_sh(&t, "on-failure", "echo >>starts; n=$(wc -l <starts); "
+	    "echo start $n; [ $n -ge 4 ] && exit 0; printf '\\033[?2004h'; "
+	    "[ $n = 3 ] && kill -9 $$; exit 1");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, strstr(w.end, "final\":true") != NULL);
+	ck_assert_str_eq(w.end, "{\"exit\":0,\"final\":true}");
+	AWAIT((o = terminal_file(&t, "exit.json")) != NULL);
+	ck_assert_uint_eq(number_of(o, "starts"), 4);
+	cJSON_Delete(o);
+	WATCH_AWAIT(&w, watch_shows(&w, "start 4"));
+	ck_assert(watch_shows(&w, "start 1") && watch_shows(&w, "start 2"));
+	ck_assert(!screen_bracketed_paste(w.screen));
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+/* Neither who ignores SIGTERM, nor who has a session of his own. */
+START_TEST(leaves_nobody_behind)
+{
+	pid_t	child, far, farther;
+
+	terminal_sh(&t, "always", "trap '' TERM HUP; "
+	    "(setsid sh -c 'trap \"\" TERM HUP; echo far=$$; "
+	    "(sh -c \"echo farther=\\$\\$; exec sleep 1000\" &) ; "
+	    "sleep 1000' &); echo child=$$; while :; do sleep 1000; done");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, (child = pid_after(&w, "child=")) > 1 &&
+	    (far = pid_after(&w, "far=")) > 1 &&
+	    (farther = pid_after(&w, "farther=")) > 1);
+	watch_end(&w);
+	ck_assert(lives(child) && lives(far) && lives(farther));
+	ck_assert_int_eq(terminal_end(&t), 0);
+	ck_assert(!lives(child) && !lives(far) && !lives(farther));
+	ck_assert_ptr_null(terminal_file(&t, "exit.json"));
+	ck_assert_ptr_null(terminal_file(&t, "run.json"));
+}
+END_TEST
+
+/* What it left running when it ended goes, too. */
+START_TEST(its_end_is_the_end_of_all)
+{
+	pid_t	far;
+
+	terminal_sh(&t, "never", "(setsid sh -c 'echo far=$$; exec sleep "
+	    "1000' &); read x; exit 5");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, (far = pid_after(&w, "far=")) > 1);
+	ck_assert(lives(far));
+	watch_type(&w, "\r");
+	WATCH_AWAIT(&w, strstr(w.end, "\"exit\":5") != NULL);
+	ck_assert(!lives(far));
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+/* --- who watches -------------------------------------------------------------------- */
+
+START_TEST(the_smallest_counts)
+{
+	terminal_sh(&t, "never", "trap 'stty size' WINCH; echo READY; "
+	    "while :; do sleep 0.02; done");
+	terminal_start(&t);
+	watch(&w, &t, 40, 100);
+	WATCH_AWAIT(&w, watch_shows(&w, "READY") && w.size_rows == 40 &&
+	    w.size_cols == 100);
+	WATCH_AWAIT(&w, watch_shows(&w, "40 100"));
+	watch(&v, &t, 50, 70);
+	WATCH_AWAIT(&w, w.size_rows == 40 && w.size_cols == 70);
+	WATCH_AWAIT(&w, watch_shows(&w, "40 70"));
+	WATCH_AWAIT(&v, watch_shows(&v, "40 70"));
+	watch_send(&v, 'w', "{\"rows\":20,\"cols\":200}");
+	WATCH_AWAIT(&w, w.size_rows == 20 && w.size_cols == 100);
+	watch_send(&v, 'd', "");
+	WATCH_AWAIT(&w, w.size_rows == 40 && w.size_cols == 100);
+	watch_end(&v);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+START_TEST(late_ones_see_the_same)
+{
+	terminal_sh(&t, "never", "i=0; while [ $i -lt 300 ]; do "
+	    "printf '\\033[3%dmline %d \\344\\270\\255\\033[m\\n' "
+	    "$((i % 8)) $i; i=$((i + 1)); done; "
+	    "printf '\\033[5;10H\\033[1mhere\\033[?2004h'; read x; "
+	    "printf '\\033[?1049h\\033[2J\\033[7;7Halternate'; sleep 1000");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, watch_shows(&w, "here"));
+	watch(&v, &t, 24, 80);
+	WATCH_AWAIT(&v, watch_shows(&v, "here"));
+	ck_assert(watch_same(&w, &v));
+	ck_assert(watch_shows(&v, "line 3 "));	/* the history */
+	ck_assert(screen_bracketed_paste(v.screen));
+	watch_type(&v, "\r");
+	WATCH_AWAIT(&v, screen_alternate(v.screen));
+	WATCH_AWAIT(&w, screen_alternate(w.screen));
+	watch_end(&w);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, screen_alternate(w.screen));
+	ck_assert(watch_same(&w, &v));
+	watch_end(&v);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+/* Hostile ones: what cannot be is refused, and nothing else happens. */
+START_TEST(refuses_nonsense)
+{
+	terminal_sh(&t, "never", "echo READY; cat");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	watch_connect(&v, &t, 24, 80);
+	watch_send(&v, 'i', "typed by nobody\r");
+	WATCH_AWAIT(&v, v.forgotten == 1);
+	watch_send(&v, 'a', "{\"rows\":1,\"cols\":1,\"version\":1}");
+	WATCH_AWAIT(&v, strstr(v.error, "less than") != NULL);
+	watch_send(&v, 'a', "{\"rows\":24,\"cols\":80,\"version\":9}");
+	WATCH_AWAIT(&v, strstr(v.error, "another version") != NULL);
+	watch_send(&v, 'a', "nonsense");
+	WATCH_AWAIT(&v, strstr(v.error, "version") == NULL);
+	watch_send(&v, 'a', "{\"rows\":24,\"cols\":80,\"version\":1,"
+	    "\"readonly\":true}");
+	WATCH_AWAIT(&v, v.paints == 1);
+	watch_send(&v, 'i', "typed by a reader\r");
+	WATCH_AWAIT(&v, strstr(v.error, "watch only") != NULL);
+	watch_send(&v, 'k', "99999999999999999999");
+	watch_send(&v, 'k', "-1");
+	watch_send(&v, 'k', "18446744073709551615");
+	watch_send(&v, '?', "");
+	WATCH_AWAIT(&v, strstr(v.error, "no such frame") != NULL);
+	watch_type(&w, "the end\r");
+	WATCH_AWAIT(&w, watch_shows(&w, "the end"));
+	ck_assert(!watch_shows(&w, "typed by"));
+	watch_end(&v);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+/* A megabyte, and every byte of it, to a program that reads slowly. */
+START_TEST(takes_all_bytes)
+{
+	static char	block[16384];
+	size_t		i, n;
+
+	terminal_sh(&t, "never", "stty raw -echo; echo READY; "
+	    "head -c 524288 | cksum; stty sane; sleep 1000");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, watch_shows(&w, "READY"));
+	for (i = 0; i < sizeof(block); i++)
+		block[i] = (char)(i * 7 + i / 256);
+	for (n = 0; n < 32; n++)
+		watch_send_bytes(&w, 'i', block, sizeof(block));
+	/* By cksum of the same bytes. */
+	WATCH_AWAIT(&w, watch_shows(&w, " 524288"));
+	ck_assert_str_eq(w.error, "");
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+/* One that tells nothing of what it has got, and a child that prints without
+ * end: for the seconds of REEVE_T_YES_S (2). */
+START_TEST(a_slow_one_costs_nothing)
+{
+	const char	*s = getenv("REEVE_T_YES_S");
+	int64_t		 until;
+	long		 before;
+	uint64_t	 had;
+
+	terminal_sh(&t, "never", "trap : INT; yes 'some words to fill a "
+	    "line with'; echo; echo ALL DONE; sleep 1000");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, w.bytes > 200000);
+	had = w.told;
+	w.mute = true;
+	before = terminal_rss_kb(&t);
+	watch(&v, &t, 24, 80);
+	until = test_now_ms() + (s != NULL ? atoi(s) : 2) * 1000;
+	while (test_now_ms() < until) {
+		watch_turn(&v, 10);
+		watch_turn(&w, 0);
+	}
+	ck_assert_uint_le(w.bytes - had, 256 * 1024);
+	ck_assert_msg(terminal_rss_kb(&t) < before + 20000, "%ld then %ld KB",
+	    before, terminal_rss_kb(&t));
+	/* The other one has seen more meanwhile, and sees the end. */
+	ck_assert_uint_gt(v.bytes, 1024 * 1024);
+	watch_type(&v, "\003");
+	WATCH_AWAIT(&v, watch_shows(&v, "ALL DONE"));
+	/* And so does the slow one, once it has caught up. */
+	w.mute = false;
+	watch_tell(&w);
+	WATCH_AWAIT(&w, watch_shows(&w, "ALL DONE"));
+	WATCH_AWAIT(&w, watch_same(&w, &v));
+	watch_end(&v);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+/* --- hand-over ------------------------------------------------------------------------ */
+
+/* The child counts; who watches sees each number once, in order. */
+START_TEST(hands_over_unnoticed)
+{
+	char		*p;
+	unsigned	 i, n = 0, last;
+	pid_t		 child;
+
+	terminal_sh(&t, "never", "echo child=$$; i=0; while :; do "
+	    "echo \"<$i>\"; i=$((i + 1)); sleep 0.01; done");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, (child = pid_after(&w, "child=")) > 1);
+	for (i = 1; i <= 3; i++) {
+		ck_assert(kill(t.pid, SIGUSR2) == 0);
+		WATCH_AWAIT(&w, w.holds == i);
+		watch_send(&w, 'h', "");
+		WATCH_AWAIT(&w, w.resumes == i);
+	}
+	n = (unsigned)w.text_len;
+	WATCH_AWAIT(&w, w.text_len > n + 100);
+	ck_assert(lives(child));
+	ck_assert_uint_eq(w.paints, 1);
+	ck_assert_ptr_nonnull(p = strstr(w.text, "<"));
+	last = (unsigned)atoi(p + 1);
+	while ((p = strchr(p + 1, '<')) != NULL && strchr(p, '>') != NULL) {
+		ck_assert_uint_eq((unsigned)atoi(p + 1), last + 1);
+		last++;
+	}
+	ck_assert_uint_gt(last, 20);
+	watch(&v, &t, 24, 80);
+	ck_assert(watch_shows(&v, "child="));
+	watch_end(&v);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+	ck_assert(!lives(child));
+}
+END_TEST
+
+/* --- the broker goes, the process goes ---------------------------------------------------- */
+
+START_TEST(goes_on_without_a_broker)
+{
+	terminal_sh(&t, "never", "i=0; while [ $i -lt 5000 ]; do echo "
+	    "\"line $i\"; i=$((i + 1)); done; echo >here; read x; "
+	    "echo got:$x; sleep 1000");
+	terminal_broker(false);
+	terminal_start(&t);
+	AWAIT(access(sp->dir, F_OK) == 0 && chdir(sp->dir) == 0 &&
+	    access("here", F_OK) == 0);
+	terminal_broker(true);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, watch_shows(&w, "line 4999"));
+	watch_type(&w, "x\r");
+	WATCH_AWAIT(&w, watch_shows(&w, "got:x"));
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+/* Killed, it loses its child; the policy says what is next. */
+START_TEST(killed_itself)
+{
+	cJSON	*o;
+	pid_t	child;
+
+	terminal_sh(&t, "always", "echo child=$$; while :; do sleep 0.1; "
+	    "done");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, (child = pid_after(&w, "child=")) > 1);
+	watch_end(&w);
+	ck_assert(kill(t.pid, SIGKILL) == 0);
+	waitpid(t.pid, NULL, 0);
+	AWAIT(!lives(child));
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, pid_after(&w, "child=") > 1 &&
+	    pid_after(&w, "child=") != child);
+	ck_assert_ptr_nonnull(o = terminal_file(&t, "run.json"));
+	ck_assert_uint_eq(number_of(o, "starts"), 2);
+	cJSON_Delete(o);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+/* --- `reeve attach` -------------------------------------------------------------------------- */
+
+static struct seat	seat;
+static struct termios	found;
+
+/* The line discipline is that of the seat's terminal, whoever has it open. */
+static void
+sit(unsigned rows, unsigned cols, const char *options)
+{
+	seat_take(&seat, &t, rows, cols, options);
+	ck_assert(tcgetattr(seat.master, &found) == 0);
+}
+
+static bool
+is_as_found(void)
+{
+	struct termios	now;
+
+	ck_assert(tcgetattr(seat.master, &now) == 0);
+	return now.c_iflag == found.c_iflag && now.c_oflag == found.c_oflag &&
+	    now.c_cflag == found.c_cflag && now.c_lflag == found.c_lflag &&
+	    memcmp(now.c_cc, found.c_cc, sizeof(now.c_cc)) == 0;
+}
+
+/* Given back: settings, buffer, modes; and by which exit code. */
+static void
+stood_up(int code)
+{
+	SEAT_AWAIT(&seat, seat_has_ended(&seat));
+	seat_turn(&seat, 0);
+	ck_assert(WIFEXITED(seat.status));
+	ck_assert_int_eq(WEXITSTATUS(seat.status), code);
+	ck_assert(is_as_found());
+	ck_assert(!screen_alternate(seat.screen));
+	ck_assert(!screen_bracketed_paste(seat.screen));
+}
+
+START_TEST(attaches_and_detaches)
+{
+	pid_t	child;
+
+	terminal_sh(&t, "never", "stty raw -echo; printf '\\033[?1049h"
+	    "\\033[?2004h\\033[?1003h\\033[2Jchild=%d ' $$; "
+	    "exec od -An -tx1 -v -w1");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, (child = pid_after(&w, "child=")) > 1);
+	sit(24, 80, "");
+	SEAT_AWAIT(&seat, seat_shows(&seat, "child="));
+	ck_assert(!is_as_found());
+	ck_assert(screen_alternate(seat.screen));
+	ck_assert(screen_bracketed_paste(seat.screen));
+	/* Each byte, ours twice for one, and in a paste as it is. */
+	seat_type(&seat, "\x00\xff\x03\x1a\x1d\x1d", 6);
+	seat_type(&seat, "\x1dq\x1b[200~\x1d" "d\x1b[201~\xfe", 17);
+	WATCH_AWAIT(&w, w.text != NULL && strstr(w.text, " fe") != NULL);
+	SEAT_AWAIT(&seat, strstr(seat.text, " fe") != NULL);
+	ck_assert_ptr_nonnull(strstr(seat.text, " 00\n ff\n 03\n 1a\n 1d\n"
+	    " 1d\n 71\n 1b\n 5b\n 32\n 30\n 30\n 7e\n 1d\n 64\n 1b"));
+	seat_type(&seat, "\x1d" "d", 2);
+	stood_up(0);
+	ck_assert_ptr_nonnull(strstr(seat.text, "detached from critic"));
+	seat_leave(&seat);
+	ck_assert(lives(child));
+	WATCH_AWAIT(&w, strstr(w.state, "\"attachers\":1") != NULL);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+START_TEST(follows_the_size)
+{
+	struct winsize	ws = { .ws_row = 30, .ws_col = 90 };
+
+	terminal_sh(&t, "never", "trap 'stty size' WINCH; echo READY; "
+	    "while :; do sleep 0.02; done");
+	terminal_start(&t);
+	sit(20, 70, "");
+	SEAT_AWAIT(&seat, seat_shows(&seat, "READY") &&
+	    seat_shows(&seat, "20 70"));
+	ck_assert(ioctl(seat.master, TIOCSWINSZ, &ws) == 0);
+	screen_resize(seat.screen, 30, 90);
+	SEAT_AWAIT(&seat, seat_shows(&seat, "30 90"));
+	kill(seat.pid, SIGTERM);
+	stood_up(128 + SIGTERM);
+	seat_leave(&seat);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+START_TEST(waits_for_the_broker)
+{
+	terminal_sh(&t, "never", "printf '\\033[?1049h'; while :; do "
+	    "read x; echo got:$x; done");
+	terminal_start(&t);
+	sit(24, 80, "");
+	SEAT_AWAIT(&seat, screen_alternate(seat.screen));
+	seat_type(&seat, "one\r", 4);
+	SEAT_AWAIT(&seat, seat_shows(&seat, "got:one"));
+	terminal_broker(false);
+	terminal_broker(true);
+	/* What was typed while nobody was there is not kept. */
+	while (!seat_shows(&seat, "got:two")) {
+		seat_type(&seat, "two\r", 4);
+		seat_turn(&seat, 100);
+		ck_assert(!seat_has_ended(&seat));
+	}
+	terminal_broker(false);
+	seat_turn(&seat, 100);
+	seat_type(&seat, "\x1d" "d", 2);
+	stood_up(0);
+	seat_leave(&seat);
+	terminal_broker(true);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+/* Nobody says good-bye for one that is killed. */
+START_TEST(killed_ones_are_forgotten)
+{
+	terminal_sh(&t, "never", "echo READY; cat");
+	terminal_start(&t);
+	sit(10, 40, "");
+	SEAT_AWAIT(&seat, seat_shows(&seat, "READY"));
+	kill(seat.pid, SIGKILL);
+	SEAT_AWAIT(&seat, seat_has_ended(&seat));
+	seat_leave(&seat);
+	watch(&w, &t, 24, 80);
+	/* Until then it is as large as his was. */
+	WATCH_AWAIT(&w, w.size_rows == 10);
+	while (w.size_rows != 24) {
+		watch_tell(&w);
+		watch_turn(&w, 100);
+	}
+	ck_assert_uint_eq(w.size_cols, 80);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+START_TEST(ends_with_the_program)
+{
+	char	out[512];
+
+	terminal_sh(&t, "never", "echo READY; read x; exit 7");
+	terminal_start(&t);
+	sit(24, 80, "");
+	SEAT_AWAIT(&seat, seat_shows(&seat, "READY"));
+	seat_type(&seat, "\r", 1);
+	stood_up(0);
+	ck_assert_ptr_nonnull(strstr(seat.text, "critic has ended with 7"));
+	seat_leave(&seat);
+	ck_assert_int_eq(terminal_end(&t), 0);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "attach critic"), 64);
+	ck_assert_ptr_nonnull(strstr(out, "must be a terminal"));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "attach nobody"), 67);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "attach ../x"), 64);
+}
+END_TEST
+
+/* Real ones, where they are installed. */
+START_TEST(real_programs)
+{
+	static const char	quit[] = "\033:q!\r";
+
+	if (system("command -v vim less >/dev/null") != 0) {
+		printf("vim or less is not installed\n");
+		return;
+	}
+	terminal_sh(&t, "never", "export HOME=/nonexistent LC_ALL=C.UTF-8; seq 500 >n; "
+	    "less n; vim -u NONE -N n; echo DONE; sleep 1000");
+	terminal_start(&t);
+	sit(24, 80, "");
+	SEAT_AWAIT(&seat, seat_shows(&seat, "\n23\n"));
+	seat_type(&seat, "G", 1);
+	SEAT_AWAIT(&seat, seat_shows(&seat, "\n500\n"));
+	seat_type(&seat, "q", 1);
+	SEAT_AWAIT(&seat, seat_shows(&seat, "500 lines") ||
+	    seat_shows(&seat, "500L"));
+	seat_type(&seat, "ihello \xc3\xa9", 9);
+	SEAT_AWAIT(&seat, seat_shows(&seat, "hello \xc3\xa9"));
+	watch(&w, &t, 24, 80);
+	ck_assert(watch_shows(&w, "hello \xc3\xa9"));
+	seat_type(&seat, "\x1d" "d", 2);
+	stood_up(0);
+	seat_leave(&seat);
+	sit(24, 80, "");
+	SEAT_AWAIT(&seat, seat_shows(&seat, "hello \xc3\xa9") &&
+	    screen_alternate(seat.screen));
+	seat_type(&seat, quit, sizeof(quit) - 1);
+	SEAT_AWAIT(&seat, seat_shows(&seat, "DONE"));
+	ck_assert(!screen_alternate(seat.screen));
+	kill(seat.pid, SIGHUP);
+	stood_up(128 + SIGHUP);
+	seat_leave(&seat);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase	*child = tcase_create("child");
+	TCase	*watched = tcase_create("watched");
+	TCase	*passing = tcase_create("passing");
+	TCase	*attached = tcase_create("attached");
+	TCase	*all[] = { child, watched, passing, attached };
+	size_t	 i;
+
+	for (i = 0; i < sizeof(all) / sizeof(all[0]); i++) {
+		tcase_add_checked_fixture(all[i], terminal_setup,
+		    terminal_teardown);
+		tcase_set_timeout(all[i], 90);
+	}
+	tcase_add_test(child, runs_a_program);
+	tcase_add_test(child, presses_keys);
+	tcase_add_test(child, notes_how_it_ended);
+	tcase_add_test(child, cannot_run_it);
+	tcase_add_test(child, restarts_by_policy);
+	tcase_add_test(child, leaves_nobody_behind);
+	tcase_add_test(child, its_end_is_the_end_of_all);
+	tcase_add_test(watched, the_smallest_counts);
+	tcase_add_test(watched, late_ones_see_the_same);
+	tcase_add_test(watched, refuses_nonsense);
+	tcase_add_test(watched, takes_all_bytes);
+	tcase_add_test(watched, a_slow_one_costs_nothing);
+	tcase_add_test(passing, hands_over_unnoticed);
+	tcase_add_test(passing, goes_on_without_a_broker);
+	tcase_add_test(passing, killed_itself);
+	tcase_add_test(attached, attaches_and_detaches);
+	tcase_add_test(attached, follows_the_size);
+	tcase_add_test(attached, waits_for_the_broker);
+	tcase_add_test(attached, killed_ones_are_forgotten);
+	tcase_add_test(attached, ends_with_the_program);
+	tcase_add_test(attached, real_programs);
+	return test_main("pty", child, watched, passing, attached, NULL);
+}
