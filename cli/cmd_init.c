@@ -18,7 +18,7 @@
 
 struct init_opts {
 	const char	*space, *server, *listen, *import, *fanout_from;
-	const char	*config, *workspace;
+	const char	*config, *workspace, *signer_user;
 	int64_t		 lease_ttl_ms, dedup_ms, replicas, shards;
 };
 
@@ -43,6 +43,8 @@ static const struct opt opts[] = {
 	    "that a new space is cut into (1)" },
 	{ "workspace", OPT_STRING, O(workspace), "DIR",
 	    "run agents, whose files are under .cotal there" },
+	{ "signer-user", OPT_STRING, O(signer_user), "NAME",
+	    "as whom the signer runs, where root runs it" },
 	{ "fanout-from", OPT_STRING, O(fanout_from), "SEQ|first|new",
 	    "where a lost fanout durable begins anew" },
 	OPT_END };
@@ -418,6 +420,7 @@ init_run(struct cli *cli, const struct init_opts *o, bool quiet,
 	memset(&s, 0, sizeof(s));
 	s.quiet = quiet;
 	s.fanout_from = o->fanout_from;
+	s.signer_user = o->signer_user;
 	s.want_shards = o->shards;
 	r = settle_config(cli, &s, o, e);
 	if (r == 0)

@@ -17,6 +17,7 @@ struct setup {
 	const char	*fanout_from;	/* first, new, a sequence; or NULL */
 	unsigned	 changes;
 	bool		 quiet;
+	const char	*signer_user;	/* --signer-user, or NULL */
 	bool		 moved;		/* a service came or went */
 	int64_t		 want_shards;	/* --shards; 0: as the space has */
 	/* what setup_space found out */

@@ -1,10 +1,18 @@
 /* SPDX-License-Identifier: ISC */
 
-/* What `reeve init` makes where agents are to be run: signer and manager. */
+/*
+ * What `reeve init` makes where agents are to be run: signer and manager.
+ * Where root runs them the signer may be a user of its own: whose auth/ is.
+ */
+#include <sys/stat.h>
+
+#include <fcntl.h>
+#include <pwd.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
+#include "files.h"
 #include "setup.h"
 
 static const struct {
@@ -59,15 +67,127 @@ make_seed(struct setup *s, struct error *e)
 	return r;
 }
 
+/* --- a user of its own -------------------------------------------------------- */
+
+/* From now on: what is its own follows whom auth/ belongs to. */
+static int
+set_user(struct setup *s, struct error *e)
+{
+	const struct passwd	*pw;
+	char			*path;
+	struct stat		 st;
+	int			 r = 0;
+
+	if (s->signer_user == NULL)
+		return 0;
+	if (geteuid() != 0)
+		return error_set(e, EX_NOPERM, "--signer-user: only root can "
+		    "run a process as another user");
+	if ((pw = getpwnam(s->signer_user)) == NULL)
+		return error_set(e, EX_NOUSER, "--signer-user: there is no "
+		    "user \"%s\"", s->signer_user);
+	if ((path = config_path(s->config, "auth")) == NULL)
+		return error_errno(e, EX_OSERR, "auth");
+	if (stat(path, &st) == -1 || (st.st_uid != pw->pw_uid &&
+	    lchown(path, pw->pw_uid, pw->pw_gid) == -1))
+		r = error_errno(e, EX_CANTCREAT, "%s", path);
+	else if (st.st_uid != pw->pw_uid)
+		setup_say(s, "the signer is %s", s->signer_user);
+	free(path);
+	return r;
+}
+
+/* Given to it, made empty if it is not there; nothing that it has put there
+ * as another name of somebody else's file. */
+static int
+give(struct setup *s, const char *file, const struct stat *owner,
+    struct error *e)
+{
+	char		*path = config_path(s->config, "%s", file);
+	struct stat	 st;
+	int		 fd = -1, r = 0;
+
+	if (path == NULL || dir_make_parent(path, 0700, e) == -1 ||
+	    (fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
+	    O_CLOEXEC, 0600)) == -1 || fstat(fd, &st) == -1)
+		r = error_errno(e, EX_CANTCREAT, "%s", file);
+	else if (!S_ISREG(st.st_mode) || st.st_nlink != 1)
+		r = error_set(e, EX_NOPERM, "%s is not a file of one name",
+		    path);
+	else if ((st.st_uid != owner->st_uid || st.st_gid != owner->st_gid) &&
+	    fchown(fd, owner->st_uid, owner->st_gid) == -1)
+		r = error_errno(e, EX_CANTCREAT, "%s", file);
+	if (fd != -1)
+		close(fd);
+	free(path);
+	return r;
+}
+
+/* Others may pass to what is theirs there, and see nothing else. */
+static int
+let_pass(struct setup *s, const char *dir, struct error *e)
+{
+	char		*path = config_path(s->config, "%s", dir);
+	struct stat	 st;
+	int		 r = 0;
+
+	if (path == NULL || stat(path, &st) == -1 ||
+	    ((st.st_mode & 0111) != 0111 &&
+	    chmod(path, (st.st_mode & 07777) | 0111) == -1))
+		r = error_errno(e, EX_CANTCREAT, "%s", dir);
+	free(path);
+	return r;
+}
+
+/* What a signer of another user reads and writes, and how it becomes that. */
+static int
+settle_user(struct setup *s, struct error *e)
+{
+	static const char *const	files[] = { "auth/signer.json",
+		    "creds/signer.creds", "lock/signer", "audit.log" };
+	static const char *const	dirs[] = { ".", "creds", "lock",
+		    "service", "service/signer" };
+	char				*path = config_path(s->config, "auth");
+	char				*limits = config_path(s->config,
+					    "service/signer/limits");
+	char				 text[80];
+	struct stat			 auth;
+	size_t				 i;
+	int				 r = 0;
+
+	if (path == NULL || limits == NULL || stat(path, &auth) == -1)
+		r = error_errno(e, EX_CANTCREAT, "auth");
+	else if (geteuid() == 0 && auth.st_uid != 0) {
+		for (i = 0; r == 0 && i < sizeof(files) / sizeof(files[0]);
+		    i++)
+			r = give(s, files[i], &auth, e);
+		for (i = 0; r == 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++)
+			r = let_pass(s, dirs[i], e);
+		snprintf(text, sizeof(text), "user = %lu\ngroup = %lu\n"
+		    "no-new-privs = yes\n", (unsigned long)auth.st_uid,
+		    (unsigned long)auth.st_gid);
+		if (r == 0)
+			r = setup_write(s, limits, text, 0644, e);
+	}
+	free(limits);
+	free(path);
+	return r;
+}
+
+/* --- all of it ------------------------------------------------------------------ */
+
 int
 setup_agents_creds(struct setup *s, struct error *e)
 {
 	struct scope	scope;
 	size_t		i;
 
+	if (s->config->workspace == NULL && s->signer_user != NULL)
+		return error_set(e, EX_USAGE, "--signer-user: there is no "
+		    "signer without a --workspace");
 	if (s->config->workspace == NULL)
 		return 0;
-	if (make_seed(s, e) == -1)
+	if (make_seed(s, e) == -1 || set_user(s, e) == -1)
 		return -1;
 	for (i = 0; i < N_HOST_ROLES; i++) {
 		memset(&scope, 0, sizeof(scope));
@@ -105,5 +225,5 @@ setup_agents_services(struct setup *s, struct error *e)
 		    "", needs, e) == -1)
 			return -1;
 	}
-	return 0;
+	return s->config->workspace == NULL ? 0 : settle_user(s, e);
 }

@@ -98,16 +98,23 @@ check_file(const struct audit *a, struct error *e)
 static int
 open_file(struct audit *a, struct error *e)
 {
+	const int	flags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK |
+			    O_CLOEXEC;
+	bool		is_new = false;
+
 	if (a->fd != -1)
 		close(a->fd);
 	/* Without waiting: a FIFO in its place has no reader. */
-	a->fd = open(a->path, O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW |
-	    O_NONBLOCK | O_CLOEXEC, 0600);
+	a->fd = open(a->path, flags);
+	if (a->fd == -1 && errno == ENOENT) {
+		a->fd = open(a->path, flags | O_CREAT, 0600);
+		is_new = true;
+	}
 	if (a->fd == -1)
 		return error_errno(e, EX_CANTCREAT, "%s", a->path);
 	if (check_file(a, e) == -1 || end_line(a, e) == -1)
 		return -1;
-	return sync_dir(a->path, e);
+	return is_new ? sync_dir(a->path, e) : 0;
 }
 
 struct audit *

@@ -749,6 +749,84 @@ START_TEST(nobody_else_reads_the_seed)
 }
 END_TEST
 
+/* Can this user do that to this file?  1: yes, 0: no. */
+static int
+can(uid_t uid, const char *file, int how)
+{
+	char	path[400];
+	pid_t	pid;
+	int	status;
+
+	snprintf(path, sizeof(path), "%s%s%s", file[0] == '/' ? "" :
+	    sp->state, file[0] == '/' ? "" : "/", file);
+	ck_assert_int_ne(pid = fork(), -1);
+	if (pid == 0) {
+		if (setgroups(0, NULL) == -1 || setgid(uid) == -1 ||
+		    setuid(uid) == -1)
+			_exit(9);
+		_exit(faccessat(AT_FDCWD, path, how, AT_EACCESS) == 0);
+	}
+	ck_assert_int_eq(waitpid(pid, &status, 0), pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) < 9);
+	return WEXITSTATUS(status);
+}
+
+/* Where root runs all of it the signer can be a user of its own: it alone
+ * reads the seed, and reads nothing of the others'. */
+START_TEST(a_user_of_its_own)
+{
+	static const uid_t	 nobody = 65534, other = 65533;
+	const char		*bin = getenv("REEVE_BINDIR");
+	char			 path[400], program[500], out[4096];
+	struct stat		 st;
+
+	snprintf(program, sizeof(program), "%s/reeve-signer",
+	    bin == NULL ? "." : bin);
+	ck_assert_ptr_nonnull(realpath(program, path));
+	ck_assert_int_eq(chmod(sp->dir, 0755), 0);
+	if (geteuid() != 0) {
+		ck_assert_int_eq(reeve(sp, out, sizeof(out), "init "
+		    "--signer-user nobody"), 77);
+		return;
+	}
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --signer-user "
+	    "no-such-user"), 67);
+	/* Built where that user may not look: nothing to be seen here. */
+	if (!can(nobody, path, X_OK))
+		return;
+	free(granted(AGENT "}"));
+	role_down(sp, "signer");
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --signer-user "
+	    "nobody"), 0);
+	role_up(sp, "signer");
+	free(granted(AGENT "}"));
+	snprintf(path, sizeof(path), "/proc/%d", (int)role_pid(sp, "signer"));
+	ck_assert_int_eq(stat(path, &st), 0);
+	ck_assert_uint_eq(st.st_uid, nobody);
+	ck_assert_int_eq(can(nobody, "auth/signer.json", R_OK), 1);
+	ck_assert_int_eq(can(other, "auth/signer.json", R_OK), 0);
+	ck_assert_int_eq(can(other, "auth", R_OK), 0);
+	ck_assert_int_eq(can(other, "auth", X_OK), 0);
+	ck_assert_int_eq(can(other, "creds/signer.creds", R_OK), 0);
+	ck_assert_int_eq(can(other, "audit.log", R_OK), 0);
+	ck_assert_int_eq(can(nobody, "creds/manager.creds", R_OK), 0);
+	ck_assert_int_eq(can(nobody, "creds/manager.creds", W_OK), 0);
+	ck_assert_int_eq(can(nobody, "trust", X_OK), 0);
+	ck_assert_int_eq(can(nobody, "creds", W_OK), 0);
+	ck_assert_int_eq(can(nobody, "service/signer", W_OK), 0);
+	ck_assert_int_eq(can(nobody, ".", R_OK), 0);
+	/* Whoever mends it later keeps that. */
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init"), 0);
+	ck_assert_msg(strstr(out, "nothing to do") != NULL, "%s", out);
+	snprintf(path, sizeof(path), "%s/creds/signer.creds", sp->state);
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init"), 0);
+	role_down(sp, "signer");
+	role_up(sp, "signer");
+	free(granted(AGENT "}"));
+}
+END_TEST
+
 /* One that others may read is not used. */
 START_TEST(an_open_seed_is_refused)
 {
@@ -785,6 +863,7 @@ main(void)
 	tcase_add_test(tc, one_on_a_host_and_of_no_shard);
 	tcase_add_test(tc, an_idle_signer_stays_bound);
 	tcase_add_test(tc, nobody_else_reads_the_seed);
+	tcase_add_test(tc, a_user_of_its_own);
 	tcase_add_test(tc, an_open_seed_is_refused);
 	return test_main("signer", tc, NULL);
 }
