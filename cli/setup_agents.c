@@ -199,17 +199,6 @@ setup_agents_creds(struct setup *s, struct error *e)
 	return 0;
 }
 
-static bool
-is_installed(const char *role)
-{
-	char	file[64], *path;
-
-	snprintf(file, sizeof(file), "reeve-%s", role);
-	path = setup_program(file, NULL);
-	free(path);
-	return path != NULL;
-}
-
 int
 setup_agents_services(struct setup *s, struct error *e)
 {
@@ -217,8 +206,6 @@ setup_agents_services(struct setup *s, struct error *e)
 	size_t	i;
 
 	for (i = 0; s->config->workspace != NULL && i < N_HOST_ROLES; i++) {
-		if (!is_installed(host_roles[i].role))
-			continue;
 		snprintf(needs, sizeof(needs), "%s%s", s->config->embedded ?
 		    "broker\n" : "", host_roles[i].needs);
 		if (setup_service(s, host_roles[i].role, host_roles[i].role,
