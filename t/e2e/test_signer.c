@@ -699,7 +699,7 @@ END_TEST
 /* A quiet link is a live one. */
 START_TEST(an_idle_signer_stays_bound)
 {
-	int64_t	until = clock_ms() + 4500;
+	int64_t	until = clock_ms() + 3800;
 
 	while (clock_ms() < until)
 		bus_turn(b, NULL, 0, 100);
