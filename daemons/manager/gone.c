@@ -8,7 +8,6 @@
 #include <unistd.h>
 
 #include "clock.h"
-#include "files.h"
 #include "json.h"
 #include "log.h"
 #include "safepath.h"
@@ -196,27 +195,13 @@ gone_any(const struct manager *m)
 
 /* --- coming and going -------------------------------------------------------------- */
 
+/* What is on this host beside the directory goes at once. */
 static void
-unlink_in(const char *dir, const char *file)
-{
-	char	*path;
-
-	if (asprintf(&path, "%s/%s", dir, file) == -1)
-		return;
-	(void)unlink(path);
-	free(path);
-}
-
-/* What is on this host goes at once. */
-static void
-remove_local(struct manager *m, const struct note *n, const char *dir)
+remove_local(struct manager *m, const struct note *n)
 {
 	const struct config	*c = &m->role->config;
 	struct error		 e;
 
-	unlink_in(dir, "agent.creds");
-	unlink_in(dir, "pty.creds");
-	unlink_in(dir, "launch.json");
 	if (term_remove(c, n->name, false, &e) == -1 ||
 	    (n->persona != NULL && c->workspace != NULL &&
 	    safe_remove(c->workspace, n->persona, &e) == -1))
@@ -224,11 +209,19 @@ remove_local(struct manager *m, const struct note *n, const char *dir)
 		    log_str(e.text));
 }
 
+/* One that is there already, of a removal that was cut off, is this one. */
 static struct gone *
 add(struct manager *m, struct note *n, char *dir)
 {
-	struct gone	*g = calloc(1, sizeof(*g));
+	struct gone	*g;
 
+	LIST_FOREACH(g, &m->gone, entry)
+		if (strcmp(g->note.id, n->id) == 0) {
+			note_free(n);
+			free(dir);
+			return g;
+		}
+	g = calloc(1, sizeof(*g));
 	if (g == NULL)
 		fatal_memory();
 	g->manager = m;
@@ -238,6 +231,17 @@ add(struct manager *m, struct note *n, char *dir)
 	g->oneshot.out_fd = -1;
 	LIST_INSERT_HEAD(&m->gone, g, entry);
 	return g;
+}
+
+/* The note alone is kept, elsewhere, and before the directory goes. */
+static int
+move_note(struct note *n, const char *dir, const char *to, struct error *e)
+{
+	if (!n->provisioned)
+		return note_dir_remove(dir, e);
+	if (note_save(n, dir, e) == -1 || note_save(n, to, e) == -1)
+		return -1;
+	return note_dir_remove(dir, e);
 }
 
 int
@@ -250,15 +254,8 @@ gone_add(struct manager *m, struct note *n, const char *dir, struct ask *ask,
 	if (to == NULL)
 		return error_errno(e, EX_OSERR, "%s", n->name);
 	n->state = NOTE_GONE;
-	remove_local(m, n, dir);
-	if (n->provisioned && (note_save(n, dir, e) == -1 ||
-	    dir_make_parent(to, 0700, e) == -1)) {
-		free(to);
-		return -1;
-	}
-	if (n->provisioned && (note_dir_remove(to, e) == -1 ||
-	    rename(dir, to) == -1)) {
-		error_errno(e, EX_CANTCREAT, "%s", to);
+	remove_local(m, n);
+	if (move_note(n, dir, to, e) == -1) {
 		free(to);
 		return -1;
 	}
@@ -266,11 +263,8 @@ gone_add(struct manager *m, struct note *n, const char *dir, struct ask *ask,
 	g->ask = ask;
 	if (why != NULL)
 		g->why = *why;
-	if (g->note.provisioned)
-		return 0;
-	if (note_dir_remove(dir, e) == -1)
-		log_warn("remains stay", "error=%s", log_str(e->text));
-	done(g);
+	if (!g->note.provisioned)
+		done(g);
 	return 0;
 }
 

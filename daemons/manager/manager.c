@@ -137,7 +137,7 @@ start(struct role *r, struct error *e)
 	    (m.presence = watch_new(r->config.space, BUCKET_PRESENCE, ">",
 	    &roster_ops, m.roster)) == NULL)
 		return error_errno(e, EX_OSERR, "tables");
-	return fleet_load(&m, e) == -1 || gone_load(&m, e) == -1 ? -1 : 0;
+	return gone_load(&m, e) == -1 || fleet_load(&m, e) == -1 ? -1 : 0;
 }
 
 static void

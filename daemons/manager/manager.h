@@ -141,7 +141,7 @@ int	gone_load(struct manager *, struct error *);
  * Remove an agent's durables and ACL record, then the directory: now, or
  * when the signer and the broker let us, though the manager starts anew.
  * Takes the note's contents.  Then ask (or NULL) is answered: with why, if
- * its code is not 0.  dir is where it is; it is moved away at once.
+ * its code is not 0.  dir is where it is; it goes at once.
  */
 int	gone_add(struct manager *, struct note *, const char *dir,
 	    struct ask *, const struct error *why, struct error *);

@@ -195,6 +195,20 @@ take_acl(struct recipe *rc)
 	    rc->file.capabilities.items.n);
 }
 
+/* One that has ended, or is being ended, starts nobody: its credential may
+ * outlive it. */
+static int
+check_caller(const struct manager *m, const struct request *rq,
+    struct error *e)
+{
+	const struct agent	*a = fleet_by_id(m, rq->caller);
+
+	if (rq->tier == TIER_ADMIN || a == NULL ||
+	    (a->slot != NULL && !a->closing))
+		return 0;
+	return error_set(e, EX_NOPERM, "%s has ended", a->note.name);
+}
+
 int
 recipe_start(struct recipe *rc, struct manager *m, const struct request *rq,
     struct error *e)
@@ -204,7 +218,8 @@ recipe_start(struct recipe *rc, struct manager *m, const struct request *rq,
 	struct error		 unread = { .code = 0 };
 	const char		*ref;
 
-	if (read_args(&a, rq, e) == -1 || check_ref(&a, rq->tier, e) == -1 ||
+	if (check_caller(m, rq, e) == -1 || read_args(&a, rq, e) == -1 ||
+	    check_ref(&a, rq->tier, e) == -1 ||
 	    slots_check(&m->slots, clock_epoch_ms(), e) == -1)
 		return -1;
 	ref = a.config != NULL ? a.config : a.name;

@@ -1,0 +1,839 @@
+/* SPDX-License-Identifier: ISC */
+
+/* The manager: agents that really run, started, found again and stopped; who
+ * may do what; and that a start which fails leaves nothing. */
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "files.h"
+#include "json.h"
+#include "space.h"
+
+#define COUNT(v)	(sizeof(v) / sizeof((v)[0]))
+#define SECRET		"REEVE_TEST_SECRET"
+#define CALL_MS		10000
+
+static char	out[65536];
+static char	ws[200];		/* the workspace */
+
+/* --- the stage ------------------------------------------------------------------ */
+
+static void
+write_file(const char *path, const char *text, mode_t mode)
+{
+	struct error	e;
+
+	OK(dir_make_parent(path, 0700, &e), e);
+	OK(file_write_private(path, text, mode, &e), e);
+}
+
+/* An agent file of this ref; lines: more of its head. */
+static void
+persona(const char *ref, const char *lines)
+{
+	char	path[400], text[2000];
+
+	snprintf(path, sizeof(path), "%s/.cotal/agents/%s.md", ws, ref);
+	snprintf(text, sizeof(text), "---\nname: %s\n%s---\nBe brief.\n", ref,
+	    lines);
+	write_file(path, text, 0600);
+}
+
+/* What an agent of the tests is: it says what it was given, and waits. */
+static void
+make_agents(void)
+{
+	char	path[300], lines[900];
+
+	snprintf(path, sizeof(path), "%s/agent.sh", sp->dir);
+	write_file(path, "#!/bin/sh\n"
+	    "f=${0%/*}/said.$COTAL_NAME\n"
+	    "{ for a; do echo \"arg=$a\"; done; env; echo \"cwd=$(pwd)\"; "
+	    "} >$f.tmp\n"
+	    "mv $f.tmp $f\n"
+	    "exec sleep 1000\n", 0755);
+	snprintf(lines, sizeof(lines), "role: reviewer\nsubscribe: "
+	    "[general]\nallowSubscribe: [general, team.>]\nallowPublish: "
+	    "[general]\ncommand: %s one \"two words\"\n", path);
+	persona("critic", lines);
+	snprintf(lines, sizeof(lines), "capabilities: [spawn]\n"
+	    "command: %s\n", path);
+	persona("lead", lines);
+	persona("brief", "command: sh -c \"exit 3\"\n");
+	persona("absent", "command: no-such-program-here\n");
+}
+
+/* The broker, the signer and the manager, nothing else. */
+static void
+setup(void)
+{
+	static const char *const	others[] = { "lease", "fanout",
+					    "reader", "control" };
+	char				path[300];
+	size_t				i;
+
+	sp = space_new(NULL);
+	snprintf(sp->state, sizeof(sp->state), "%s/a", sp->dir);
+	snprintf(ws, sizeof(ws), "%s/ws", sp->dir);
+	ck_assert(mkdir(ws, 0700) == 0);
+	sp->port = free_port();
+	space_init(sp, "--listen 127.0.0.1:%d --workspace %s", sp->port, ws);
+	for (i = 0; i < COUNT(others); i++) {
+		snprintf(path, sizeof(path), "%s/service/%s/down", sp->state,
+		    others[i]);
+		write_file(path, "", 0600);
+	}
+	make_agents();
+	/* What the supervisor has, no agent may see. */
+	setenv(SECRET, "1", 1);
+	space_start(sp);
+	unsetenv(SECRET);
+	AWAIT(role_is_ready(sp, "signer") && role_is_ready(sp, "manager"));
+	space_connect_root(sp);
+}
+
+/* --- what there is ---------------------------------------------------------------- */
+
+/* `reeve ps`, parsed; the caller's. */
+static cJSON *
+ps(const char *options)
+{
+	struct error	e;
+	cJSON		*o;
+	int		code = reeve(sp, out, sizeof(out), "ps --json %s",
+			    options);
+
+	ck_assert_msg(code == 0, "ps: %d: %s", code, out);
+	o = json_parse(out, strlen(out), &e);
+	ck_assert_msg(o != NULL, "%s: %s", e.text, out);
+	return o;
+}
+
+static int
+count(const char *options)
+{
+	cJSON	*list = ps(options);
+	int	 n = cJSON_GetArraySize(list);
+
+	cJSON_Delete(list);
+	return n;
+}
+
+/* A member of one, copied into a ring; NULL: there is no such agent. */
+static const char *
+of_agent(const char *name, const char *member)
+{
+	static char	ring[4][200];
+	static unsigned	at;
+	cJSON		*list = ps("--all");
+	const cJSON	*o, *v;
+	char		*found = NULL;
+
+	cJSON_ArrayForEach(o, list) {
+		if (strcmp(json_get(o, "name")->valuestring, name) != 0)
+			continue;
+		found = ring[at++ % COUNT(ring)];
+		v = json_get(o, member);
+		if (cJSON_IsString(v))
+			snprintf(found, sizeof(ring[0]), "%s",
+			    v->valuestring);
+		else
+			snprintf(found, sizeof(ring[0]), "%d",
+			    cJSON_IsNumber(v) ? (int)v->valuedouble : -1);
+	}
+	cJSON_Delete(list);
+	return found;
+}
+
+static bool
+agent_is(const char *name, const char *status)
+{
+	const char	*s = of_agent(name, "status");
+
+	return s != NULL && strcmp(s, status) == 0;
+}
+
+static bool
+there(const char *fmt, const char *name)
+{
+	char	path[500], file[300];
+
+	snprintf(file, sizeof(file), "%s", fmt);
+	snprintf(path, sizeof(path), "%s/%s%s", sp->dir, file,
+	    name == NULL ? "" : name);
+	return access(path, F_OK) == 0;
+}
+
+/* The pid of an agent's child, by the shell's own word: it execs sleep. */
+static bool
+has_process(const char *name)
+{
+	char		 path[300], text[4096], want[100];
+	struct dirent	*d;
+	DIR		*proc = opendir("/proc");
+	bool		 found = false;
+	ssize_t		 n;
+	int		 fd;
+
+	snprintf(want, sizeof(want), "COTAL_NAME=%s", name);
+	while (proc != NULL && !found && (d = readdir(proc)) != NULL) {
+		if (d->d_name[0] < '1' || d->d_name[0] > '9')
+			continue;
+		snprintf(path, sizeof(path), "/proc/%s/environ", d->d_name);
+		if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
+			continue;
+		n = read(fd, text, sizeof(text) - 1);
+		close(fd);
+		if (n <= 0)
+			continue;
+		found = memmem(text, (size_t)n, want, strlen(want) + 1) !=
+		    NULL && memmem(text, (size_t)n, sp->dir,
+		    strlen(sp->dir)) != NULL;
+	}
+	if (proc != NULL)
+		closedir(proc);
+	return found;
+}
+
+static uint64_t
+consumers(enum stream_kind kind)
+{
+	char		 subject[SUBJECT_MAX], stream[STREAM_MAX];
+	struct bus_pub	 p = { .subject = subject, .data = "", .len = 0 };
+	struct error	 e;
+	natsMsg		*m;
+	cJSON		*o;
+	uint64_t	 n;
+
+	name_stream(stream, sizeof(stream), "t", kind);
+	snprintf(subject, sizeof(subject), "$JS.API.STREAM.INFO.%s", stream);
+	m = bus_call(sp->root, &p, CALL_MS, &e);
+	ck_assert_msg(m != NULL, "%s", e.text);
+	o = json_parse(natsMsg_GetData(m), (size_t)natsMsg_GetDataLength(m),
+	    NULL);
+	n = number_of(json_get(o, "state"), "consumer_count");
+	cJSON_Delete(o);
+	bus_msg_free(m);
+	return n;
+}
+
+/* Nothing is there of any agent: no file, no service, no durable. */
+static void
+check_nothing(const char *when)
+{
+	struct dirent	*d;
+	char		 path[300];
+	DIR		*at;
+
+	ck_assert_msg(consumers(STREAM_DM) == 0, "%s: a dm_ durable", when);
+	ck_assert_msg(consumers(STREAM_DLV) == 0, "%s: a dlv_ durable", when);
+	snprintf(path, sizeof(path), "%s/agents", sp->state);
+	at = opendir(path);
+	while (at != NULL && (d = readdir(at)) != NULL)
+		ck_assert_msg(d->d_name[0] == '.', "%s: agents/%s", when,
+		    d->d_name);
+	if (at != NULL)
+		closedir(at);
+	snprintf(path, sizeof(path), "%s/agents/.gone", sp->state);
+	at = opendir(path);
+	while (at != NULL && (d = readdir(at)) != NULL)
+		ck_assert_msg(d->d_name[0] == '.', "%s: .gone/%s", when,
+		    d->d_name);
+	if (at != NULL)
+		closedir(at);
+	ck_assert_msg(!there("a/service/pty-critic", NULL), "%s: a service",
+	    when);
+	ck_assert_msg(!there("a/making/pty-critic", NULL), "%s: half a "
+	    "service", when);
+	ck_assert_int_eq(count("--all"), 0);
+}
+
+static void
+spawn(const char *what)
+{
+	int	code = reeve(sp, out, sizeof(out), "spawn %s", what);
+
+	if (code != 0)
+		log_dump(sp);
+	ck_assert_msg(code == 0, "spawn %s: %d: %s", what, code, out);
+}
+
+static void
+stop(const char *what)
+{
+	int	code = reeve(sp, out, sizeof(out), "stop %s", what);
+
+	ck_assert_msg(code == 0, "stop %s: %d: %s", what, code, out);
+}
+
+static pid_t
+spawn_in_background(const char *ref, const char *file)
+{
+	const char	*bin = getenv("REEVE_BINDIR");
+	char		 cmd[900];
+	pid_t		 pid;
+
+	snprintf(cmd, sizeof(cmd), "exec %s/reeve --state %s spawn %s >%s "
+	    "2>&1", bin == NULL ? "." : bin, sp->state, ref, file);
+	if ((pid = fork()) == 0) {
+		execl("/bin/sh", "sh", "-c", cmd, (char *)NULL);
+		_exit(127);
+	}
+	ck_assert(pid > 0);
+	return pid;
+}
+
+/* --- an agent's own calls ------------------------------------------------------------ */
+
+struct caller {
+	struct creds	 creds;
+	struct bus	*bus;
+};
+
+static void
+become(struct caller *c, const char *name)
+{
+	struct bus_conf	conf = { .creds = &c->creds, .name = name };
+	char		path[400];
+	struct error	e;
+
+	memset(c, 0, sizeof(*c));
+	snprintf(path, sizeof(path), "%s/agents/%s/agent.creds", sp->state,
+	    name);
+	OK(creds_load(&c->creds, path, &e), e);
+	conf.servers = sp->config.servers;
+	OK(bus_open(&c->bus, &conf, &e), e);
+}
+
+static void
+leave(struct caller *c)
+{
+	bus_close(c->bus);
+	creds_wipe(&c->creds);
+}
+
+/* "ok", or the error; from: NULL is its own id. */
+static const char *
+ask_as(struct caller *c, const char *tier, const char *op, const char *args,
+    const char *from)
+{
+	static char	 said[600];
+	static unsigned	 n;
+	char		 subject[SUBJECT_MAX], reply[SUBJECT_MAX + 40],
+			 body[4096];
+	struct bus_pub	 p = { .subject = subject, .data = body };
+	const char	*id = c->creds.key.public;
+	struct error	 e = { .code = 0 };
+	const cJSON	*why;
+	natsMsg		*m;
+	cJSON		*o;
+
+	subject_ctl(subject, sizeof(subject), "t", tier, id);
+	snprintf(reply, sizeof(reply), "%s.reply.n%u", subject, n++);
+	snprintf(body, sizeof(body), "{\"op\":\"%s\",\"args\":%s,\"from\":"
+	    "{\"id\":\"%s\"}}", op, args, from == NULL ? id : from);
+	p.len = strlen(body);
+	m = bus_call_on(c->bus, &p, reply, CALL_MS, &e);
+	if (m == NULL) {
+		snprintf(said, sizeof(said), "no answer: %s", e.text);
+		return said;
+	}
+	o = json_parse(natsMsg_GetData(m), (size_t)natsMsg_GetDataLength(m),
+	    &e);
+	ck_assert_msg(o != NULL, "%s", e.text);
+	why = json_get(o, "error");
+	snprintf(said, sizeof(said), "%s", cJSON_IsTrue(json_get(o, "ok")) ?
+	    "ok" : why->valuestring);
+	cJSON_Delete(o);
+	bus_msg_free(m);
+	return said;
+}
+
+static const char *
+ask(struct caller *c, const char *tier, const char *op, const char *args)
+{
+	return ask_as(c, tier, op, args, NULL);
+}
+
+#define SAYS(said, part)						\
+	do {								\
+		const char *s_ = (said);				\
+									\
+		ck_assert_msg(strstr(s_, part) != NULL, "%s", s_);	\
+	} while (0)
+
+/* --- life ------------------------------------------------------------------------------ */
+
+static void
+check_said(const char *name)
+{
+	static const char *const	want[] = { "arg=one\n",
+	    "arg=two words\n", "COTAL_NAME=critic\n", "COTAL_SPACE=t\n",
+	    "COTAL_ROLE=reviewer\n", "COTAL_SUBSCRIBE=general\n",
+	    "COTAL_ALLOW_SUBSCRIBE=general,team.>\n",
+	    "COTAL_ALLOW_PUBLISH=general\n" };
+	char				path[300], *text;
+	struct error			e;
+	size_t				i;
+
+	snprintf(path, sizeof(path), "%s/said.%s", sp->dir, name);
+	AWAIT(access(path, F_OK) == 0);
+	text = file_read(path, 65536, NULL, &e);
+	ck_assert_msg(text != NULL, "%s", e.text);
+	for (i = 0; i < COUNT(want); i++)
+		ck_assert_msg(strstr(text, want[i]) != NULL, "%s: %s",
+		    want[i], text);
+	ck_assert_ptr_null(strstr(text, SECRET));
+	ck_assert_ptr_null(strstr(text, "SUA"));	/* a user's seed */
+	free(text);
+}
+
+static void
+check_made(const char *name)
+{
+	char		path[400], durable[100], id[ID_MAX];
+	struct stat	st;
+	cJSON		*acl;
+
+	snprintf(id, sizeof(id), "%s", of_agent(name, "id"));
+	snprintf(path, sizeof(path), "%s/agents/%s", sp->state, name);
+	ck_assert(stat(path, &st) == 0 && (st.st_mode & 07777) == 0700);
+	snprintf(path, sizeof(path), "%s/agents/%s/agent.creds", sp->state,
+	    name);
+	ck_assert(stat(path, &st) == 0 && (st.st_mode & 07777) == 0600);
+	snprintf(durable, sizeof(durable), "dm_%s", id);
+	(void)consumer_get(sp, STREAM_DM, durable);
+	snprintf(durable, sizeof(durable), "dlv_%s", id);
+	(void)consumer_get(sp, STREAM_DLV, durable);
+	(void)consumer_get(sp, STREAM_TASK, "svc_reviewer");
+	ck_assert_ptr_nonnull(acl = record_get(sp, BUCKET_ACL, id, NULL));
+	ck_assert_int_eq(cJSON_GetArraySize(json_get(acl,
+	    "allowSubscribe")), 2);
+	cJSON_Delete(acl);
+}
+
+START_TEST(an_agent_lives_and_ends)
+{
+	spawn("critic");
+	ck_assert(agent_is("critic", "running"));
+	check_said("critic");
+	check_made("critic");
+	ck_assert_str_eq(of_agent("critic", "mesh"), "absent");
+	presence_put(sp, of_agent("critic", "id"), "critic", "working");
+	AWAIT(strcmp(of_agent("critic", "mesh"), "working") == 0);
+	spawn("critic --role other --name second");
+	spawn("critic");
+	ck_assert(agent_is("critic-2", "running"));
+	stop("critic");
+	ck_assert(!has_process("critic"));
+	ck_assert(has_process("critic-2"));
+	ck_assert(agent_is("critic", "exited"));
+	ck_assert_int_eq(count(""), 2);
+	stop("--hard critic-2");
+	ck_assert(!has_process("critic-2"));
+	/* Its name is free again; what the first one had is gone. */
+	spawn("critic");
+	stop("--forget critic");
+	ck_assert_int_eq(consumers(STREAM_DM), 2);
+	stop("--forget critic-2");
+	stop("--forget second");
+	check_nothing("all forgotten");
+	ck_assert_int_eq(reeve(sp, NULL, 0, "stop critic"), EX_NOUSER);
+}
+END_TEST
+
+START_TEST(one_that_ends_by_itself)
+{
+	spawn("brief");
+	AWAIT(agent_is("brief", "exited"));
+	ck_assert_str_eq(of_agent("brief", "exit"), "3");
+	AWAIT(!there("a/service/pty-brief", NULL));
+	ck_assert_int_eq(count(""), 0);
+}
+END_TEST
+
+START_TEST(agents_go_on_without_a_manager)
+{
+	char	id[ID_MAX];
+	pid_t	pid;
+
+	spawn("critic");
+	snprintf(id, sizeof(id), "%s", of_agent("critic", "id"));
+	pid = role_pid(sp, "pty-critic");
+	role_kill(sp, "manager");
+	AWAIT(role_is_ready(sp, "manager"));
+	ck_assert(agent_is("critic", "running"));
+	ck_assert_str_eq(of_agent("critic", "id"), id);
+	ck_assert_int_eq(role_pid(sp, "pty-critic"), pid);
+	role_down(sp, "manager");
+	ck_assert_int_eq(reeve(sp, NULL, 0, "ps"), EX_UNAVAILABLE);
+	ck_assert(has_process("critic"));
+	role_up(sp, "manager");
+	stop("critic");
+	ck_assert(!has_process("critic"));
+}
+END_TEST
+
+/* --- who may ----------------------------------------------------------------------------- */
+
+START_TEST(who_may_do_what)
+{
+	struct caller	lead, child;
+
+	spawn("lead");
+	spawn("critic");
+	become(&lead, "lead");
+	/* A name of its workspace, and nothing else. */
+	SAYS(ask(&lead, "manager", "start", "{\"name\":\"critic\","
+	    "\"config\":\"/tmp/x.md\"}"), "args.config: not taken here");
+	SAYS(ask(&lead, "manager", "start", "{\"name\":\"critic\","
+	    "\"resume\":\"s1\"}"), "args.resume: not taken here");
+	SAYS(ask(&lead, "manager", "start", "{\"name\":\"../critic\"}"),
+	    "cannot name an agent file");
+	SAYS(ask(&lead, "manager", "start", "{\"name\":\"critic.md\"}"),
+	    "cannot name an agent file");
+	SAYS(ask(&lead, "manager", "launch", "{\"runId\":\"r\",\"name\":"
+	    "\"x\"}"), "not served on ctl.manager");
+	SAYS(ask(&lead, "manager", "purge", "{}"), "not served on");
+	SAYS(ask(&lead, "self", "start", "{\"name\":\"critic\"}"),
+	    "not served on ctl.self");
+	SAYS(ask(&lead, "self", "ps", "{}"), "not served on ctl.self");
+	SAYS(ask(&lead, "manager", "dance", "{}"), "is not known");
+	SAYS(ask(&lead, "admin", "ps", "{}"), "no answer");
+	/* Its own child, and nobody else's. */
+	SAYS(ask(&lead, "manager", "start", "{\"name\":\"critic\"}"), "ok");
+	SAYS(ask(&lead, "manager", "stop", "{\"name\":\"critic\"}"),
+	    "no agent that you started");
+	SAYS(ask(&lead, "manager", "stop", "{\"name\":\"nobody\"}"),
+	    "no agent that you started");
+	SAYS(ask(&lead, "manager", "attach", "{\"name\":\"critic\"}"),
+	    "no agent that you started");
+	SAYS(ask(&lead, "manager", "attach", "{\"name\":\"critic-2\"}"),
+	    "ok");
+	SAYS(ask_as(&lead, "manager", "ps", "{}", sp->root_creds.key.public),
+	    "from.id is not the sender");
+	SAYS(ask(&lead, "manager", "stop", "{\"name\":\"critic-2\"}"), "ok");
+	ck_assert(agent_is("critic-2", "exited"));
+	/* An agent without the capability has no such tier; itself it ends. */
+	become(&child, "critic");
+	SAYS(ask(&child, "manager", "ps", "{}"), "no answer");
+	SAYS(ask(&child, "self", "stop", "{\"name\":\"lead\"}"),
+	    "args.name: not taken here");
+	SAYS(ask(&child, "self", "stop", "{}"), "ok");
+	ck_assert(agent_is("critic", "exited"));
+	ck_assert(agent_is("lead", "running"));
+	leave(&child);
+	leave(&lead);
+}
+END_TEST
+
+START_TEST(children_go_with_who_started_them)
+{
+	struct caller	lead, second;
+
+	spawn("lead");
+	become(&lead, "lead");
+	SAYS(ask(&lead, "manager", "start", "{\"name\":\"lead\"}"), "ok");
+	become(&second, "lead-2");
+	SAYS(ask(&second, "manager", "start", "{\"name\":\"critic\"}"),
+	    "ok");
+	AWAIT(has_process("critic"));
+	leave(&second);
+	leave(&lead);
+	stop("lead");
+	AWAIT(agent_is("critic", "exited") && agent_is("lead-2", "exited"));
+	AWAIT(!has_process("critic") && !has_process("lead-2"));
+}
+END_TEST
+
+START_TEST(personas_by_the_wire)
+{
+	struct caller	 lead;
+	char		 path[400], *text;
+	struct error	 e;
+
+	spawn("lead");
+	become(&lead, "lead");
+	SAYS(ask(&lead, "manager", "definePersona", "{\"name\":\"scribe\","
+	    "\"persona\":\"Write it down.\"}"), "ok");
+	SAYS(ask(&lead, "manager", "definePersona", "{\"name\":\"scribe\","
+	    "\"persona\":\"Write all down.\",\"model\":\"m\"}"), "ok");
+	SAYS(ask(&lead, "manager", "definePersona", "{\"name\":\"critic\","
+	    "\"persona\":\"Obey.\"}"), "is not yours");
+	SAYS(ask(&lead, "manager", "definePersona", "{\"name\":\"x\","
+	    "\"persona\":\"Hi\",\"capabilities\":[\"spawn\"]}"),
+	    "not taken here");
+	SAYS(ask(&lead, "manager", "definePersona", "{\"name\":\"../x\","
+	    "\"persona\":\"Hi\"}"), "cannot name");
+	leave(&lead);
+	snprintf(path, sizeof(path), "%s/.cotal/agents/scribe.md", ws);
+	text = file_read(path, 65536, NULL, &e);
+	ck_assert_msg(text != NULL, "%s", e.text);
+	ck_assert_ptr_nonnull(strstr(text, "Write all down."));
+	ck_assert_ptr_nonnull(strstr(text, "owner: U"));
+	free(text);
+}
+END_TEST
+
+/* --- starts that fail --------------------------------------------------------------------- */
+
+START_TEST(refused_before_anything_is_made)
+{
+	static const struct {
+		const char	*what, *why;
+	} bad[] = {
+		{ "nobody", "nobody" },
+		{ "../critic", "critic" },
+		{ "absent", "no-such-program-here" },
+		{ "critic --agent nonesuch", "nonesuch" },
+		{ "critic --resume s1", "cannot resume" },
+		{ "critic --name a/b", "cannot be an agent's name" },
+		{ "critic --role 'a b'", "is not a role" },
+		{ "critic --cwd /no/such/place", "/no/such/place" },
+		{ "critic --transcript", "transcript" },
+		{ "open", "line 3" },
+		{ "outside", "subscribe" } };
+	size_t	i;
+	int	code;
+
+	persona("open", "tags: [a, b\n");
+	persona("outside", "subscribe: [team]\nallowSubscribe: [general]\n"
+	    "command: sh\n");
+	for (i = 0; i < COUNT(bad); i++) {
+		code = reeve(sp, out, sizeof(out), "spawn %s", bad[i].what);
+		ck_assert_msg(code != 0, "%s", bad[i].what);
+		ck_assert_msg(strstr(out, bad[i].why) != NULL, "%s: %s",
+		    bad[i].what, out);
+		check_nothing(bad[i].what);
+	}
+	ck_assert(!logged(sp, "msg=\"granted\""));
+}
+END_TEST
+
+static void
+fails(const char *why)
+{
+	int	code = reeve(sp, out, sizeof(out), "spawn critic");
+
+	ck_assert_msg(code != 0, "it did not fail: %s", why);
+	ck_assert_msg(strstr(out, why) != NULL, "%s: %s", why, out);
+}
+
+static void
+stream_remove(const char *stream)
+{
+	char		 subject[SUBJECT_MAX];
+	struct bus_pub	 p = { .subject = subject, .data = "", .len = 0 };
+	struct error	 e;
+	natsMsg		*m;
+
+	snprintf(subject, sizeof(subject), "$JS.API.STREAM.DELETE.%s",
+	    stream);
+	m = bus_call(sp->root, &p, CALL_MS, &e);
+	ck_assert_msg(m != NULL, "%s", e.text);
+	bus_msg_free(m);
+}
+
+/* What is forgotten by and by is so soon. */
+static void
+await_nothing(const char *when)
+{
+	char	path[300];
+
+	snprintf(path, sizeof(path), "%s/agents/.gone", sp->state);
+	AWAIT(access(path, F_OK) == -1 || rmdir(path) == 0);
+	check_nothing(when);
+}
+
+START_TEST(a_start_that_fails_leaves_nothing)
+{
+	char	path[300];
+
+	role_down(sp, "signer");
+	fails("signer does not run");
+	check_nothing("no signer");
+	role_up(sp, "signer");
+	/* The directory of the agents' notes cannot be. */
+	snprintf(path, sizeof(path), "%s/agents/.gone", sp->state);
+	(void)rmdir(path);
+	snprintf(path, sizeof(path), "%s/agents", sp->state);
+	(void)rmdir(path);
+	write_file(path, "", 0600);
+	fails("agents");
+	ck_assert(unlink(path) == 0);
+	check_nothing("no directory");
+	/* A stream is missing: the durables before it are taken back. */
+	stream_remove("DLV_t");
+	fails("DLV_t");
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init"), 0);
+	await_nothing("no stream");
+	/* The service cannot be made, when all else is. */
+	snprintf(path, sizeof(path), "%s/making", sp->state);
+	(void)rmdir(path);
+	write_file(path, "", 0600);
+	fails("making");
+	ck_assert(unlink(path) == 0);
+	await_nothing("no service");
+	spawn("critic");
+	ck_assert(agent_is("critic", "running"));
+}
+END_TEST
+
+/* A manager that is killed in the middle of a start: all of it, or nothing. */
+START_TEST(a_start_that_is_cut_off)
+{
+	static const char *const	when[] = { "op=start",
+	    "profile=provisioner", "msg=\"child\"" };
+	char				file[300];
+	unsigned			was;
+	size_t				i;
+	pid_t				pid;
+
+	snprintf(file, sizeof(file), "%s/out.0", sp->dir);
+	for (i = 0; i < COUNT(when); i++) {
+		was = logged_times(sp, when[i]);
+		pid = spawn_in_background("critic", file);
+		AWAIT(logged_times(sp, when[i]) > was);
+		role_kill(sp, "manager");
+		/* Nobody will answer it. */
+		kill(pid, SIGKILL);
+		ck_assert(waitpid(pid, NULL, 0) == pid);
+		AWAIT(role_is_ready(sp, "manager"));
+		if (agent_is("critic", "running"))
+			stop("--forget critic");
+		AWAIT(!has_process("critic"));
+		await_nothing(when[i]);
+	}
+}
+END_TEST
+
+/* --- how many ------------------------------------------------------------------------------ */
+
+#define AT_ONCE		6
+
+/* How many of so many at once succeed. */
+static int
+spawn_many(const char *ref, int n)
+{
+	pid_t	pids[32];
+	char	file[300];
+	int	i, status, good = 0;
+
+	for (i = 0; i < n; i++) {
+		snprintf(file, sizeof(file), "%s/out.%d", sp->dir, i);
+		pids[i] = spawn_in_background(ref, file);
+	}
+	for (i = 0; i < n; i++) {
+		ck_assert(waitpid(pids[i], &status, 0) == pids[i]);
+		good += WIFEXITED(status) && WEXITSTATUS(status) == 0;
+	}
+	return good;
+}
+
+START_TEST(starts_at_once_have_names_of_their_own)
+{
+	char	name[32];
+	int	i;
+
+	ck_assert_int_eq(spawn_many("critic", AT_ONCE), AT_ONCE);
+	for (i = 1; i <= AT_ONCE; i++) {
+		snprintf(name, sizeof(name), i == 1 ? "critic" : "critic-%d",
+		    i);
+		ck_assert_msg(agent_is(name, "running"), "%s", name);
+	}
+	ck_assert_int_eq(count(""), AT_ONCE);
+}
+END_TEST
+
+/* As they are noted of agents that ended young, just now. */
+static void
+write_cooling(int n)
+{
+	char		path[300], text[400];
+	struct nkey	key;
+	int64_t		now = clock_epoch_ms();
+	struct error	e;
+	int		i;
+
+	for (i = 0; i < n; i++) {
+		OK(nkey_new(&key, NKEY_USER, &e), e);
+		snprintf(path, sizeof(path), "%s/agents/old-%d/agent.json",
+		    sp->state, i);
+		snprintf(text, sizeof(text), "{\"name\":\"old-%d\",\"id\":"
+		    "\"%s\",\"state\":\"ended\",\"started\":%lld,\"ended\":"
+		    "%lld,\"cools\":%lld}", i, key.public, (long long)now,
+		    (long long)now, (long long)now + 3600000);
+		write_file(path, text, 0600);
+	}
+}
+
+START_TEST(the_ceiling_holds_for_starts_at_once)
+{
+	role_down(sp, "manager");
+	write_cooling(48);
+	role_up(sp, "manager");
+	ck_assert_int_eq(spawn_many("critic", AT_ONCE), 2);
+	ck_assert(logged(sp, "at capacity"));
+	ck_assert_int_eq(count(""), 2);
+	/* One that a person stops makes room at once. */
+	stop("critic-2");
+	ck_assert_int_eq(spawn_many("critic", AT_ONCE), 1);
+}
+END_TEST
+
+/* --- one only ------------------------------------------------------------------------------- */
+
+START_TEST(a_second_manager_is_refused)
+{
+	char	text[600];
+
+	role_down(sp, "manager");
+	snprintf(text, sizeof(text), "{\"holder\":\"%s\",\"runtime\":\"node\","
+	    "\"root\":\"/elsewhere\",\"pid\":7,\"since\":1}",
+	    sp->root_creds.key.public);
+	record_put(sp, BUCKET_MANAGER, "lease", text);
+	role_control(sp, "manager", "u");
+	AWAIT(logged(sp, "can have one only"));
+	ck_assert(!role_is_ready(sp, "manager"));
+	record_put(sp, BUCKET_MANAGER, "lease", NULL);
+	AWAIT(role_is_ready(sp, "manager"));
+	/* It goes, and takes nothing of the other's with it. */
+	record_put(sp, BUCKET_MANAGER, "lease", text);
+	AWAIT(logged(sp, "lease is lost to"));
+	ck_assert_int_eq(reeve(sp, NULL, 0, "ps"), EX_UNAVAILABLE);
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase	*life = test_case("life", setup, 60);
+	TCase	*who = test_case("who", setup, 60);
+	TCase	*failing = test_case("failing", setup, 60);
+	TCase	*many = test_case("many", setup, 60);
+	TCase	*one = test_case("one", setup, 60);
+
+	tcase_add_test(life, an_agent_lives_and_ends);
+	tcase_add_test(life, one_that_ends_by_itself);
+	tcase_add_test(life, agents_go_on_without_a_manager);
+	tcase_add_test(who, who_may_do_what);
+	tcase_add_test(who, children_go_with_who_started_them);
+	tcase_add_test(who, personas_by_the_wire);
+	tcase_add_test(failing, refused_before_anything_is_made);
+	tcase_add_test(failing, a_start_that_fails_leaves_nothing);
+	tcase_add_test(failing, a_start_that_is_cut_off);
+	tcase_add_test(many, starts_at_once_have_names_of_their_own);
+	tcase_add_test(many, the_ceiling_holds_for_starts_at_once);
+	tcase_add_test(one, a_second_manager_is_refused);
+	return test_main("manager", life, who, failing, many, one, NULL);
+}
