@@ -214,6 +214,7 @@ fleet_load(struct manager *m, struct error *e)
 
 	if ((m->agents = map_new()) == NULL)
 		return error_errno(e, EX_OSERR, "agents");
+	term_sweep(&m->role->config, NULL);
 	r = note_list(&m->role->config, false, &names, e);
 	for (i = 0; r == 0 && i < names.n; i++)
 		r = load_one(m, names.v[i], e);
@@ -262,6 +263,7 @@ closed(struct manager *m, struct agent *a)
 	if (a->slot != NULL)
 		mark_ended(m, a, a->how);
 	a->closing = false;
+	term_sweep(&m->role->config, a->note.name);
 	while ((ask = STAILQ_FIRST(&a->asks)) != NULL) {
 		STAILQ_REMOVE_HEAD(&a->asks, entry);
 		manager_answer(m, ask, stopped_json(a, ask->graceful), NULL);

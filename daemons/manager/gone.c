@@ -72,6 +72,7 @@ done(struct gone *g)
 
 	if (note_dir_remove(g->dir, &e) == -1)
 		log_warn("remains stay", "error=%s", log_str(e.text));
+	term_sweep(&g->manager->role->config, g->note.name);
 	log_info("forgotten", "name=%s id=%s", g->note.name, g->note.id);
 	answer(g, NULL);
 	LIST_REMOVE(g, entry);

@@ -172,6 +172,8 @@ int	term_make(const struct config *, const char *name, struct error *);
 /* Take it away; the supervisor ends it.  None there is no error. */
 int	term_remove(const struct config *, const char *name, bool hard,
 	    struct error *);
+/* Remove what was taken away, of this one; NULL: of all, and half-made ones. */
+void	term_sweep(const struct config *, const char *name);
 bool	term_exists(const struct config *, const char *name);
 /* Does its process live, whoever supervises? */
 bool	term_runs(const struct config *, const char *name);

@@ -237,6 +237,31 @@ has_note(const char *dir, const char *name)
 	return has;
 }
 
+/* What a note that was cut off has left: its directory, and a part of it. */
+static void
+remove_half(const char *dir, const char *name)
+{
+	static const char	note[] = "agent.json.";
+	struct dirent		*d;
+	char			*path, *file;
+	DIR			*at;
+
+	if (asprintf(&path, "%s/%s", dir, name) == -1)
+		return;
+	at = opendir(path);
+	while (at != NULL && (d = readdir(at)) != NULL)
+		if (strncmp(d->d_name, note, strlen(note)) == 0 &&
+		    asprintf(&file, "%s/%s", path, d->d_name) != -1) {
+			(void)unlink(file);
+			free(file);
+		}
+	if (at != NULL)
+		closedir(at);
+	/* If there is anything else in it, it is none of ours. */
+	(void)rmdir(path);
+	free(path);
+}
+
 int
 note_list(const struct config *c, bool gone, struct strlist *list,
     struct error *e)
@@ -252,10 +277,14 @@ note_list(const struct config *c, bool gone, struct strlist *list,
 	if ((at = opendir(dir)) == NULL)
 		r = errno == ENOENT ? 0 :
 		    error_errno(e, EX_NOINPUT, "%s", dir);
-	while (at != NULL && r == 0 && (d = readdir(at)) != NULL)
-		if (d->d_name[0] != '.' && has_note(dir, d->d_name) &&
-		    !strlist_add(list, d->d_name))
+	while (at != NULL && r == 0 && (d = readdir(at)) != NULL) {
+		if (d->d_name[0] == '.')
+			continue;
+		if (!has_note(dir, d->d_name))
+			remove_half(dir, d->d_name);
+		else if (!strlist_add(list, d->d_name))
 			r = error_errno(e, EX_OSERR, "%s", dir);
+	}
 	if (at != NULL)
 		closedir(at);
 	free(dir);

@@ -3,6 +3,7 @@
 /* An agent's terminal as a service of the supervisor (reeve-service(5)). */
 #include <sys/file.h>
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -141,6 +142,36 @@ term_remove(const struct config *c, const char *name, bool hard,
 	free(to);
 	free(from);
 	return r;
+}
+
+static void
+sweep(const struct config *c, const char *where, const char *prefix)
+{
+	char		*dir = config_path(c, "%s", where), *path;
+	DIR		*at = dir == NULL ? NULL : opendir(dir);
+	struct dirent	*d;
+
+	while (at != NULL && (d = readdir(at)) != NULL)
+		if (strncmp(d->d_name, prefix, strlen(prefix)) == 0 &&
+		    asprintf(&path, "%s/%s", dir, d->d_name) != -1) {
+			(void)note_dir_remove(path, NULL);
+			free(path);
+		}
+	if (at != NULL)
+		closedir(at);
+	free(dir);
+}
+
+void
+term_sweep(const struct config *c, const char *name)
+{
+	char	prefix[SLOT_NAME_MAX + 8];
+
+	snprintf(prefix, sizeof(prefix), "pty-%s%s", name == NULL ? "" : name,
+	    name == NULL ? "" : ".");
+	sweep(c, "gone", prefix);
+	if (name == NULL)
+		sweep(c, "making", prefix);
 }
 
 bool
