@@ -542,6 +542,36 @@ START_TEST(follows_the_size)
 }
 END_TEST
 
+/* Who types while it is handed over loses no key, and is not painted anew. */
+START_TEST(types_through_a_hand_over)
+{
+	char		text[16];
+	unsigned	i;
+
+	terminal_sh(&t, "never", "stty -echo; echo READY; n=0; while read x; "
+	    "do [ \"$x\" = $n ] || echo \"LOST $n: $x\"; n=$((n + 1)); "
+	    "echo \"<$n>\"; done");
+	terminal_start(&t);
+	sit(24, 80, "");
+	SEAT_AWAIT(&seat, seat_shows(&seat, "READY"));
+	for (i = 0; i < 300; i++) {
+		if (i % 100 == 50)
+			ck_assert(kill(t.pid, SIGUSR2) == 0);
+		snprintf(text, sizeof(text), "%u\r", i);
+		seat_type(&seat, text, strlen(text));
+		seat_turn(&seat, 2);
+	}
+	SEAT_AWAIT(&seat, seat_shows(&seat, "<300>"));
+	ck_assert(!seat_shows(&seat, "LOST"));
+	ck_assert_uint_eq(logged_times(sp, "msg=\"handed over\""), 3);
+	ck_assert_uint_eq(logged_times(sp, "msg=\"attached\""), 1);
+	kill(seat.pid, SIGTERM);
+	stood_up(128 + SIGTERM);
+	seat_leave(&seat);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
 START_TEST(waits_for_the_broker)
 {
 	terminal_sh(&t, "never", "printf '\\033[?1049h'; while :; do "
@@ -684,6 +714,7 @@ main(void)
 	tcase_add_test(passing, killed_itself);
 	tcase_add_test(attached, attaches_and_detaches);
 	tcase_add_test(attached, follows_the_size);
+	tcase_add_test(attached, types_through_a_hand_over);
 	tcase_add_test(attached, waits_for_the_broker);
 	tcase_add_test(attached, killed_ones_are_forgotten);
 	tcase_add_test(attached, ends_with_the_program);
