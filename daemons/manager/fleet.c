@@ -14,6 +14,7 @@
 #include "manager.h"
 
 #define LOOK_MS		200
+#define KILL_MS		1000	/* for one that is told to end at once */
 
 static void	reap_children(struct manager *, const char *id);
 
@@ -157,7 +158,7 @@ adopt_ended(struct manager *m, struct note *n)
 		(void)slots_adopt(&m->slots, NULL, true, n->cools_ms);
 	a = add(m, n, NULL);
 	if (term_exists(&m->role->config, a->note.name) &&
-	    term_remove(&m->role->config, a->note.name, false, &e) == -1)
+	    term_remove(&m->role->config, a->note.name, &e) == -1)
 		log_error("cannot remove a terminal", "name=%s error=%s",
 		    a->note.name, log_str(e.text));
 	a->closing = term_runs(&m->role->config, a->note.name);
@@ -168,13 +169,16 @@ adopt_live(struct manager *m, struct note *n)
 {
 	struct slot	*s = slots_adopt(&m->slots, n->name, false,
 			    n->started_ms);
+	struct agent	*a;
 
 	if (s == NULL) {
 		log_error("no place for an agent", "name=%s", n->name);
 		return;
 	}
 	log_info("found again", "name=%s id=%s", n->name, n->id);
-	(void)add(m, n, s);
+	a = add(m, n, s);
+	if (a->note.stopping)
+		fleet_stop(m, a, SLOT_ENDED, false, NULL);
 }
 
 static int
@@ -208,9 +212,11 @@ load_one(struct manager *m, const char *name, struct error *e)
 int
 fleet_load(struct manager *m, struct error *e)
 {
-	struct strlist	names = { 0 };
-	size_t		i;
-	int		r;
+	const struct map_node	*n;
+	const struct agent	*a;
+	struct strlist		 names = { 0 };
+	size_t			 i;
+	int			 r;
 
 	if ((m->agents = map_new()) == NULL)
 		return error_errno(e, EX_OSERR, "agents");
@@ -219,6 +225,12 @@ fleet_load(struct manager *m, struct error *e)
 	for (i = 0; r == 0 && i < names.n; i++)
 		r = load_one(m, names.v[i], e);
 	strlist_free(&names);
+	/* A manager that was killed may have come no further than the parent. */
+	for (n = map_first(m->agents); n != NULL; n = map_next(n)) {
+		a = map_value(n);
+		if (a->slot == NULL)
+			reap_children(m, a->note.id);
+	}
 	return r;
 }
 
@@ -235,6 +247,7 @@ mark_ended(struct manager *m, struct agent *a, enum slot_end how)
 	a->note.cools_ms = slot_cools_until(a->slot);
 	a->slot = NULL;
 	a->note.state = NOTE_ENDED;
+	a->note.stopping = false;
 	a->note.ended_ms = now;
 	save(a);
 	log_info("ended", "name=%s id=%s exit=%lld signal=%lld",
@@ -288,14 +301,32 @@ answer_late(struct manager *m, struct agent *a)
 	}
 }
 
+/* Tell the terminal.  Noted first where it is removed later: a manager after
+ * this one goes on with it. */
+static int
+close_terminal(struct manager *m, struct agent *a, bool hard,
+    struct error *e)
+{
+	const struct config	*c = &m->role->config;
+
+	if (hard && a->slot != NULL) {
+		a->note.stopping = true;
+		save(a);
+		if (term_kill(c, a->note.name, NULL) == 0) {
+			a->remove_ms = clock_ms() + KILL_MS;
+			return 0;
+		}
+	}
+	return term_remove(c, a->note.name, e);
+}
+
 void
 fleet_stop(struct manager *m, struct agent *a, enum slot_end how, bool hard,
     struct ask *ask)
 {
 	struct error	e;
 
-	if (!a->closing && term_remove(&m->role->config, a->note.name, hard,
-	    &e) == -1) {
+	if (!a->closing && close_terminal(m, a, hard, &e) == -1) {
 		log_error("cannot remove a terminal", "name=%s error=%s",
 		    a->note.name, log_str(e.text));
 		manager_answer(m, ask, NULL, &e);
@@ -332,15 +363,32 @@ reap_children(struct manager *m, const char *id)
 }
 
 static void
+look_at_closing(struct manager *m, struct agent *a)
+{
+	const struct config	*c = &m->role->config;
+	bool			 runs = term_runs(c, a->note.name);
+	struct error		 e;
+
+	if (a->remove_ms != 0 && (!runs || clock_ms() >= a->remove_ms)) {
+		a->remove_ms = 0;
+		if (term_remove(c, a->note.name, &e) == -1)
+			log_error("cannot remove a terminal",
+			    "name=%s error=%s", a->note.name,
+			    log_str(e.text));
+	}
+	if (!runs)
+		closed(m, a);
+	else
+		answer_late(m, a);
+}
+
+static void
 look_at(struct manager *m, struct agent *a)
 {
 	const struct config	*c = &m->role->config;
 
 	if (a->closing) {
-		if (!term_runs(c, a->note.name))
-			closed(m, a);
-		else
-			answer_late(m, a);
+		look_at_closing(m, a);
 		return;
 	}
 	if (a->slot == NULL)

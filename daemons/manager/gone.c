@@ -203,7 +203,7 @@ remove_local(struct manager *m, const struct note *n)
 	const struct config	*c = &m->role->config;
 	struct error		 e;
 
-	if (term_remove(c, n->name, false, &e) == -1 ||
+	if (term_remove(c, n->name, &e) == -1 ||
 	    (n->persona != NULL && c->workspace != NULL &&
 	    safe_remove(c->workspace, n->persona, &e) == -1))
 		log_warn("remains stay", "name=%s error=%s", n->name,

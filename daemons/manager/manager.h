@@ -49,6 +49,8 @@ struct agent {
 	struct slot	*slot;		/* NULL: it has ended */
 	bool		 closing;	/* its terminal is told to end */
 	enum slot_end	 how;		/* ... for this reason */
+	int64_t		 remove_ms;	/* when to remove it at the latest;
+					   0: it is */
 	struct asks	 asks;		/* who waits for that */
 };
 
@@ -170,8 +172,10 @@ bool	purge_any(const struct manager *);
 
 int	term_make(const struct config *, const char *name, struct error *);
 /* Take it away; the supervisor ends it.  None there is no error. */
-int	term_remove(const struct config *, const char *name, bool hard,
-	    struct error *);
+int	term_remove(const struct config *, const char *name, struct error *);
+/* Tell it to end at once.  It is to be removed when it has, and not before:
+ * what is told a service that goes might not be heard. */
+int	term_kill(const struct config *, const char *name, struct error *);
 /* Remove what was taken away, of this one; NULL: of all, and half-made ones. */
 void	term_sweep(const struct config *, const char *name);
 bool	term_exists(const struct config *, const char *name);

@@ -44,9 +44,10 @@ static const struct json_field table[] = {
 	TEXT("runId", false, run_id), TEXT("requested", false, requested),
 	TEXT("hash", false, hash), TEXT("persona", false, persona),
 	TEXT("policy", false, policy), FLAG("spawn", spawn),
-	FLAG("provisioned", provisioned), TIME("started", started_ms),
-	TIME("ended", ended_ms), TIME("cools", cools_ms),
-	TIME("exit", exit_code), TIME("signal", exit_signal),
+	FLAG("provisioned", provisioned), FLAG("stopping", stopping),
+	TIME("started", started_ms), TIME("ended", ended_ms),
+	TIME("cools", cools_ms), TIME("exit", exit_code),
+	TIME("signal", exit_signal),
 	JSON_END };
 
 /* The strings that a note has, by their table. */

@@ -38,6 +38,7 @@ struct note {			/* strings: malloc'd, NULL if there is none */
 	char			*policy;	/* of restarts */
 	bool			 spawn;		/* it may start others */
 	bool			 provisioned;	/* durables may exist */
+	bool			 stopping;	/* it is told to end at once */
 	int64_t			 started_ms;	/* epoch */
 	int64_t			 ended_ms;	/* 0: not */
 	int64_t			 cools_ms;	/* until then; 0: not */

@@ -116,19 +116,14 @@ term_make(const struct config *c, const char *name, struct error *e)
 /* Out of the supervisor's sight in one step, and then away: it may still
  * write to what it has open there. */
 int
-term_remove(const struct config *c, const char *name, bool hard,
-    struct error *e)
+term_remove(const struct config *c, const char *name, struct error *e)
 {
 	static unsigned	 n;
 	char		*from = config_path(c, "service/pty-%s", name);
 	char		*to = config_path(c, "gone/pty-%s.%d.%u", name,
 			    (int)getpid(), n++);
-	char		 service[SLOT_NAME_MAX + 8];
 	int		 r = -1;
 
-	snprintf(service, sizeof(service), "pty-%s", name);
-	if (hard)
-		(void)service_command(c, service, "i", NULL);
 	if (from == NULL || to == NULL)
 		error_errno(e, EX_OSERR, "%s", name);
 	else if (dir_make_parent(to, 0700, e) == 0 &&
@@ -142,6 +137,16 @@ term_remove(const struct config *c, const char *name, bool hard,
 	free(to);
 	free(from);
 	return r;
+}
+
+int
+term_kill(const struct config *c, const char *name, struct error *e)
+{
+	char	service[SLOT_NAME_MAX + 8];
+
+	snprintf(service, sizeof(service), "pty-%s", name);
+	/* Down, or the supervisor would start it again; and SIGINT. */
+	return service_command(c, service, "di", e);
 }
 
 static void

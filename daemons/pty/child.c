@@ -298,6 +298,13 @@ child_stop(struct child *c)
 		c->state = CHILD_OVER;
 }
 
+void
+child_hurry(struct child *c)
+{
+	if (c->state == CHILD_ENDING)
+		c->due_ms = clock_ms();
+}
+
 static bool
 restarts(const struct child *c)
 {

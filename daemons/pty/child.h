@@ -67,6 +67,8 @@ void	child_hands_off(struct child *);
 void	child_resize(struct child *, unsigned rows, unsigned cols);
 /* End all of it: SIGTERM, 3 s, SIGKILL. */
 void	child_stop(struct child *);
+/* One that is being ended: SIGKILL now. */
+void	child_hurry(struct child *);
 /* Take who has ended; true when the state has changed. */
 bool	child_reap(struct child *);
 /* When child_tend is to be called, by clock_ms; INT64_MAX: need not. */

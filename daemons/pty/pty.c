@@ -260,8 +260,11 @@ take_signals(struct pty *p)
 			    si.ssi_pid);
 		switch (si.ssi_signo) {
 		case SIGTERM:
+			told_to_end(p);
+			break;
 		case SIGINT:
 			told_to_end(p);
+			child_hurry(&p->child);
 			break;
 		case SIGHUP:
 			link_drop(&p->link, true);

@@ -62,6 +62,15 @@ make_agents(void)
 	    "} >$f.tmp\n"
 	    "mv $f.tmp $f\n"
 	    "exec sleep 1000\n", 0755);
+	snprintf(path, sizeof(path), "%s/deaf.sh", sp->dir);
+	write_file(path, "#!/bin/sh\n"
+	    "trap '' TERM HUP INT\n"
+	    "f=${0%/*}/said.$COTAL_NAME\n"
+	    "touch $f\n"
+	    "while :; do sleep 1; done\n", 0755);
+	snprintf(lines, sizeof(lines), "command: %s\n", path);
+	persona("deaf", lines);
+	snprintf(path, sizeof(path), "%s/agent.sh", sp->dir);
 	snprintf(lines, sizeof(lines), "role: reviewer\nsubscribe: "
 	    "[general]\nallowSubscribe: [general, team.>]\nallowPublish: "
 	    "[general]\ncommand: %s one \"two words\"\n", path);
@@ -174,7 +183,16 @@ there(const char *fmt, const char *name)
 	return access(path, F_OK) == 0;
 }
 
-/* The pid of an agent's child, by the shell's own word: it execs sleep. */
+static int
+unlink_in(const char *file)
+{
+	char	path[400];
+
+	snprintf(path, sizeof(path), "%s/%s", sp->dir, file);
+	return unlink(path);
+}
+
+/* Does any process of an agent live? */
 static bool
 has_process(const char *name)
 {
@@ -459,6 +477,27 @@ START_TEST(one_that_ends_by_itself)
 	ck_assert_str_eq(of_agent("brief", "exit"), "3");
 	AWAIT(!there("a/service/pty-brief", NULL));
 	ck_assert_int_eq(count(""), 0);
+}
+END_TEST
+
+START_TEST(one_that_does_not_listen)
+{
+	int64_t	began;
+
+	spawn("deaf");
+	AWAIT(there("said.deaf", NULL));
+	began = test_now_ms();
+	stop("--hard deaf");
+	ck_assert_int_lt(test_now_ms() - began, 2500);
+	ck_assert(!has_process("deaf"));
+	AWAIT(!there("a/service/pty-deaf", NULL));
+	ck_assert_int_eq(unlink_in("said.deaf"), 0);
+	spawn("deaf");
+	AWAIT(there("said.deaf", NULL));
+	began = test_now_ms();
+	stop("deaf");
+	ck_assert_int_ge(test_now_ms() - began, 2500);
+	ck_assert(!has_process("deaf"));
 }
 END_TEST
 
@@ -825,6 +864,7 @@ main(void)
 
 	tcase_add_test(life, an_agent_lives_and_ends);
 	tcase_add_test(life, one_that_ends_by_itself);
+	tcase_add_test(life, one_that_does_not_listen);
 	tcase_add_test(life, agents_go_on_without_a_manager);
 	tcase_add_test(who, who_may_do_what);
 	tcase_add_test(who, children_go_with_who_started_them);
