@@ -307,6 +307,12 @@ scroll_cells(struct screen *s, int row, int from, int to, int n)
 	}
 }
 
+void
+cells_shift(struct screen *s, int n)
+{
+	scroll_cells(s, s->row, s->col, s->cols, n);
+}
+
 static int
 scroll(VTermRect r, int downward, int rightward, void *arg)
 {

@@ -90,11 +90,9 @@ state_slot(const struct screen *s, int buffer, const struct slot *p,
 void
 screen_state(const struct screen *s, struct bytes *out)
 {
-	struct slot	at = { s->row, s->col, s->pending,
-			    s->mode[MODE_ORIGIN], s->pen, { 0 }, s->gl };
+	struct slot	at = screen_slot_now(s);
 	int		i;
 
-	memcpy(at.g, s->g, sizeof(at.g));
 	bytes_fmt(out, "%dx%d alt %d at", s->rows, s->cols, s->alt);
 	state_slot(s, s->alt, &at, true, out);
 	bytes_str(out, " saved");

@@ -167,6 +167,17 @@ paint_neutral(struct painter *p)
 	paint_pen(p, (struct pen){ 0 });
 }
 
+void
+screen_paint_cursor(const struct screen *s, struct bytes *out)
+{
+	struct painter	p = { .s = s, .out = out };
+	struct slot	at = screen_slot_now(s);
+
+	bytes_str(out, "\033[0m");
+	paint_neutral(&p);
+	paint_cursor(&p, &at, s->alt, s->top, false);
+}
+
 static bool
 initial_slot(const struct slot *a)
 {
@@ -219,10 +230,8 @@ void
 screen_repaint(const struct screen *s, int flags, struct bytes *out)
 {
 	struct painter	p = { .s = s, .out = out };
-	struct slot	at = { s->row, s->col, s->pending,
-			    s->mode[MODE_ORIGIN], s->pen, { 0 }, s->gl };
+	struct slot	at = screen_slot_now(s);
 
-	memcpy(at.g, s->g, sizeof(at.g));
 	bytes_str(out, "\033[?1049l" SCREEN_INITIAL "\033[?25l");
 	if (flags & SCREEN_FORGET)
 		bytes_str(out, "\033[3J");

@@ -87,12 +87,20 @@ screen_goto(struct screen *s, int row, int col)
 	s->pending = false;
 }
 
-/* Behind a wide character libvterm's cursor is on its left half. */
+/*
+ * Terminals do not agree on what most sequences do there, so attachers' are
+ * told; and behind a wide character libvterm's cursor is on its left half.
+ */
 void
 screen_unpend(struct screen *s)
 {
-	if (s->pending)
-		screen_goto(s, s->row, s->cols - 1);
+	char	buf[16];
+
+	if (!s->pending)
+		return;
+	screen_goto(s, s->row, s->cols - 1);
+	snprintf(buf, sizeof(buf), "\033[%dG", s->cols);
+	screen_live(s, buf, strlen(buf));
 }
 
 /* Where nothing is at the edge nothing can have been put there last. */
@@ -308,7 +316,8 @@ screen_resize(struct screen *s, int rows, int cols)
 	cols = clamp(cols, SCREEN_COLS_MIN, SCREEN_COLS_MAX);
 	if (rows == s->rows && cols == s->cols)
 		return;
-	screen_unpend(s);
+	if (s->pending)
+		screen_goto(s, s->row, s->cols - 1);
 	up = make_room(s, rows, s->alt ? s->saved[0].row : s->row);
 	row = clamp(s->alt ? s->row : s->row - up, 0, rows - 1);
 	col = clamp(s->col, 0, cols - 1);

@@ -127,6 +127,8 @@ void	 cells_scroll_off(struct screen *, int n);
 void	 cells_forget_past(struct screen *);
 /* Row -1 is the newest; NULL beyond the oldest. */
 const struct past *cells_past(const struct screen *, int row);
+/* From the cursor on, n cells to the left, or -n to the right. */
+void	 cells_shift(struct screen *, int n);
 /* A combining character for the cell left of the cursor; false: none there. */
 bool	 cells_mark(struct screen *, uint32_t cp);
 
@@ -156,6 +158,8 @@ void	screen_self(struct screen *, const char *p, size_t n);
 
 extern const struct filter_ops screen_filter_ops;
 struct slot screen_slot_initial(void);
+/* What DECSC would save. */
+struct slot screen_slot_now(const struct screen *);
 
 /* --- sgr.c ----------------------------------------------------------------- */
 
@@ -165,6 +169,10 @@ void	sgr_apply(struct pen *, const struct filter_csi *);
 void	sgr_write(const struct pen *, struct bytes *out);
 
 /* --- repaint.c ------------------------------------------------------------- */
+
+/* What brings the cursor of a terminal that shows the same to where it is, and
+ * its pen, origin and character sets, wherever they were. */
+void	screen_paint_cursor(const struct screen *, struct bytes *out);
 
 /* All that a mode, the pen, a character set may be is set to what it is at
  * the start; the cursor home, the screen blank. */

@@ -71,12 +71,12 @@ static void
 put_inserted(struct screen *s, const char *p, size_t n, int width)
 {
 	if (s->mode[MODE_WRAP] && (s->pending || s->col + width > s->cols)) {
-		screen_unpend(s);
+		screen_goto(s, s->row, 0);
 		s->keep_past = true;
-		screen_vt(s, "\r\n", 2);
+		screen_vt(s, "\n", 1);
 		s->keep_past = false;
 	}
-	screen_vtf(s, "\033[%d@", width);
+	cells_shift(s, -width);
 	put(s, p, n);
 }
 
@@ -161,15 +161,17 @@ shift(struct screen *s, int gl)
 	s->gl = (uint8_t)gl;
 }
 
-static void
-save(struct screen *s)
+struct slot
+screen_slot_now(const struct screen *s)
 {
-	struct slot	*p = &s->saved[s->alt];
+	struct slot	at = { .row = s->row,
+			    .col = s->pending ? s->cols - 1 : s->col,
+			    .pending = s->pending,
+			    .origin = s->mode[MODE_ORIGIN], .pen = s->pen,
+			    .gl = s->gl };
 
-	*p = (struct slot){ .row = s->row,
-	    .col = s->pending ? s->cols - 1 : s->col, .pending = s->pending,
-	    .origin = s->mode[MODE_ORIGIN], .pen = s->pen, .gl = s->gl };
-	memcpy(p->g, s->g, sizeof(p->g));
+	memcpy(at.g, s->g, sizeof(at.g));
+	return at;
 }
 
 static void
@@ -197,6 +199,25 @@ restore(struct screen *s)
 		screen_pend(s, p->row);
 }
 
+/* Where the cursor is, after what moves it elsewhere in some terminals. */
+static void
+live_position(struct screen *s)
+{
+	char	buf[32];
+
+	snprintf(buf, sizeof(buf), "\033[%d;%dH",
+	    s->row + 1 - (s->mode[MODE_ORIGIN] ? s->top : 0), s->col + 1);
+	live_str(s, buf);
+}
+
+/* Terminals do not agree on what of it they bring back, and from where. */
+static void
+live_cursor(struct screen *s)
+{
+	if (s->ops.live != NULL)
+		screen_paint_cursor(s, &s->live);
+}
+
 /* 47, 1047; 1049 saves and restores the cursor too. */
 static void
 alternate(struct screen *s, int number, bool on)
@@ -206,8 +227,9 @@ alternate(struct screen *s, int number, bool on)
 	if (on == (s->alt != 0))
 		return;
 	if (on && number == 1049)
-		save(s);
-	screen_unpend(s);
+		s->saved[0] = screen_slot_now(s);
+	if (s->pending)
+		screen_goto(s, s->row, s->cols - 1);
 	s->alt = on;
 	/* What could not be painted while the other buffer was shown. */
 	if (!on && !screen_pendable(s, 0, s->saved[0].row))
@@ -221,6 +243,7 @@ alternate(struct screen *s, int number, bool on)
 	live_str(s, buf);
 	if (on)
 		live_str(s, "\033[2J");
+	live_cursor(s);
 }
 
 /* --- control characters and escape sequences ------------------------------------- */
@@ -322,11 +345,13 @@ esc_plain(struct screen *s, char c)
 
 	switch (c) {
 	case '7':
-		save(s);
+		s->saved[s->alt] = screen_slot_now(s);
 		break;
 	case '8':
 		restore(s);
-		break;
+		live_str(s, seq);
+		live_cursor(s);
+		return;
 	case '=':
 	case '>':
 		s->keypad = c == '=';
@@ -413,6 +438,8 @@ mode(struct screen *s, bool dec, int number, bool on)
 	else
 		return;
 	live_str(s, buf);
+	if (i == MODE_ORIGIN)
+		live_position(s);
 }
 
 static void
@@ -480,12 +507,27 @@ pass(struct screen *s, const struct filter_csi *q, int n)
 	both(s, buf, strlen(buf));
 }
 
+/* ICH and DCH: libvterm does not do them outside of the region, others do. */
+static void
+shift_cells(struct screen *s, char final, int n)
+{
+	char	buf[16];
+
+	screen_unpend(s);
+	cells_shift(s, final == '@' ? -n : n);
+	/* All there is to the right: then it is erased, and no edge case. */
+	if (n >= s->cols - s->col)
+		snprintf(buf, sizeof(buf), "\033[%dX", s->cols - s->col);
+	else
+		snprintf(buf, sizeof(buf), "\033[%d%c", n, final);
+	live_str(s, buf);
+}
+
 /* Up and down, and not across an edge of the region, whatever libvterm does. */
 static void
 move_rows(struct screen *s, int n, bool to_start)
 {
 	int	row = s->row + n, col = to_start ? 0 : s->col;
-	char	buf[32];
 
 	if (s->pending && !to_start)
 		col = s->cols - 1;
@@ -495,20 +537,18 @@ move_rows(struct screen *s, int n, bool to_start)
 		row = s->bottom - 1;
 	row = row < 0 ? 0 : row >= s->rows ? s->rows - 1 : row;
 	screen_goto(s, row, col);
-	snprintf(buf, sizeof(buf), "\033[%d;%dH",
-	    row + 1 - (s->mode[MODE_ORIGIN] ? s->top : 0), col + 1);
-	live_str(s, buf);
+	live_position(s);
 }
 
-/* Rows inserted or deleted; some terminals then go to the first column. */
+/* Rows inserted or deleted, in the region only; some terminals do it anywhere,
+ * and some then go to the first column. */
 static void
 shift_rows(struct screen *s, const struct filter_csi *q)
 {
-	char	buf[16];
-
+	if (s->row < s->top || s->row >= s->bottom)
+		return;
 	pass(s, q, 1);
-	snprintf(buf, sizeof(buf), "\033[%dG", s->col + 1);
-	live_str(s, buf);
+	live_position(s);
 }
 
 static void
@@ -541,6 +581,7 @@ region(struct screen *s, const struct filter_csi *q)
 	s->bottom = bottom;
 	snprintf(buf, sizeof(buf), "\033[%d;%dr", top, bottom);
 	both(s, buf, strlen(buf));
+	live_position(s);
 }
 
 static void
@@ -602,8 +643,8 @@ csi_plain(struct screen *s, const struct filter_csi *q)
 	int	n = param(q, 0, 1) > 0 ? param(q, 0, 1) : 1;
 
 	switch (q->final) {
-	case '@': case 'P': case 'X':
-	case 'C': case 'D': case 'G': case 'd':
+	case '@': case 'P': shift_cells(s, q->final, n); break;
+	case 'X': case 'C': case 'D': case 'G': case 'd':
 		pass(s, q, 1);
 		break;
 	case 'A': case 'F': case 'k':
