@@ -194,6 +194,26 @@ START_TEST(leaves_nobody_behind)
 }
 END_TEST
 
+/* Told to, it does not wait for who ignores SIGTERM. */
+START_TEST(ends_at_once)
+{
+	pid_t	child;
+	int64_t	began;
+
+	terminal_sh(&t, "always", "trap '' TERM HUP INT; echo child=$$; "
+	    "while :; do sleep 1000; done");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, (child = pid_after(&w, "child=")) > 1);
+	watch_end(&w);
+	began = test_now_ms();
+	ck_assert(kill(t.pid, SIGTERM) == 0 && kill(t.pid, SIGINT) == 0);
+	ck_assert_int_eq(terminal_end(&t), 0);
+	ck_assert(!lives(child));
+	ck_assert_int_lt(test_now_ms() - began, 2500);
+}
+END_TEST
+
 /* What it left running when it ended goes, too. */
 START_TEST(its_end_is_the_end_of_all)
 {
@@ -703,6 +723,7 @@ main(void)
 	tcase_add_test(child, cannot_run_it);
 	tcase_add_test(child, restarts_by_policy);
 	tcase_add_test(child, leaves_nobody_behind);
+	tcase_add_test(child, ends_at_once);
 	tcase_add_test(child, its_end_is_the_end_of_all);
 	tcase_add_test(watched, the_smallest_counts);
 	tcase_add_test(watched, late_ones_see_the_same);
