@@ -24,6 +24,34 @@ out_of_memory(struct error *e)
 	return error_set(e, EX_OSERR, "out of memory for a launch");
 }
 
+/*
+ * A string that it shall see as it is: {env:NAME} and {file:PATH} it would
+ * replace, wherever in its settings they stand, before it reads them as JSON.
+ * NULL: out of memory.
+ */
+static cJSON *
+verbatim(const char *s)
+{
+	cJSON	*plain = cJSON_CreateString(s), *raw = NULL;
+	char	*text = plain == NULL ? NULL : json_print(plain);
+	char	*out = NULL, *to;
+	size_t	 i;
+
+	if (text != NULL && (out = malloc(6 * strlen(text) + 1)) != NULL) {
+		for (i = 0, to = out; text[i] != '\0'; i++)
+			if (text[i] == '{')
+				to = stpcpy(to, "\\u007b");
+			else
+				*to++ = text[i];
+		*to = '\0';
+		raw = cJSON_CreateRaw(out);
+	}
+	free(out);
+	free(text);
+	cJSON_Delete(plain);
+	return raw;
+}
+
 /* ${NAME} as {env:NAME}, malloc'd; NULL with *e. */
 static char *
 translate(const char *s, struct error *e)
@@ -155,7 +183,7 @@ add_persona(cJSON *settings, const struct launch_request *r, struct error *e)
 	ours = cJSON_AddObjectToObject(agent, AGENT);
 	if (ours == NULL || !json_set_str(ours, "mode", "primary") ||
 	    !json_set_str(ours, "description", r->name) ||
-	    !json_set_str(ours, "prompt", r->file->body))
+	    !json_set_item(ours, "prompt", verbatim(r->file->body)))
 		return out_of_memory(e);
 	return 0;
 }
