@@ -78,20 +78,144 @@ note_vars(struct shared *s, const char *text, struct error *e)
 	return 0;
 }
 
-/* Does a name say that its value is to be kept secret? */
+/* --- secrets ----------------------------------------------------------------------- */
+
 static bool
-is_secret(const char *name)
+ends_in(const char *s, size_t len, const char *end)
+{
+	size_t	n = strlen(end);
+
+	return len >= n && strncasecmp(s + len - n, end, n) == 0;
+}
+
+/* Does a name say that its value is to be kept secret, and not where that is
+ * kept? */
+static bool
+is_secret(const char *name, size_t len)
 {
 	static const char *const	words[] = { "token", "secret",
-	    "password", "passwd", "api_key", "apikey", "api-key",
-	    "authorization", "credential", "private_key" };
-	size_t				i;
+	    "password", "passwd", "passphrase", "api_key", "apikey",
+	    "api-key", "access_key", "access-key", "authorization",
+	    "credential", "private_key", "private-key" };
+	static const char *const	places[] = { "file", "path", "dir",
+	    "env", "url" };
+	const char			*at;
+	size_t				 i;
 
+	for (i = 0; i < sizeof(places) / sizeof(places[0]); i++)
+		if (ends_in(name, len, places[i]))
+			return false;
 	for (i = 0; i < sizeof(words) / sizeof(words[0]); i++)
-		if (strcasestr(name, words[i]) != NULL)
+		if ((at = strcasestr(name, words[i])) != NULL &&
+		    at + strlen(words[i]) <= name + len)
 			return true;
 	return false;
 }
+
+/* Behind the reference at s; NULL: its default is something. */
+static const char *
+skip_reference(const char *s, size_t len)
+{
+	const char	*end = memchr(s, '}', len), *colon;
+
+	if (end == NULL)
+		return NULL;
+	colon = memchr(s, ':', (size_t)(end - s));
+	return colon != NULL && end > colon + 2 ? NULL : end + 1;
+}
+
+/* References, with no more than a word before and signs between them. */
+static bool
+only_refers(const char *s, size_t len)
+{
+	static const char	letters[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ";
+	static const char	digits[] = "0123456789";
+	const char		*end = s + len;
+	size_t			 word = strspn(s, letters);
+	bool			 refers = false;
+
+	if (word < len && s[word] == ' ')
+		s += word;
+	while (s < end) {
+		if (s[0] == '$' && s + 1 < end && s[1] == '{') {
+			s = skip_reference(s, (size_t)(end - s));
+			if (s == NULL)
+				return false;
+			refers = true;
+		} else if ((*s & 0x80) != 0 || strchr(letters, *s) != NULL ||
+		    strchr(digits, *s) != NULL)
+			return false;
+		else
+			s++;
+	}
+	return refers;
+}
+
+/* MAX_TOKENS=4096 is none. */
+static bool
+is_count(const char *name, size_t n, const char *value, size_t len)
+{
+	return ends_in(name, n, "tokens") &&
+	    strspn(value, "0123456789") >= len;
+}
+
+static int
+check_pair(const char *name, size_t n, const char *value, size_t len,
+    struct error *e)
+{
+	if (len == 0 || !is_secret(name, n) || only_refers(value, len) ||
+	    is_count(name, n, value, len))
+		return 0;
+	return error_set(e, EX_CONFIG, "a secret is named here, as "
+	    "${VARIABLE}, and does not stand here");
+}
+
+/* SCHEME://USER:PASSWORD@HOST, and ?NAME=VALUE&... */
+static int
+check_url(const char *s, struct error *e)
+{
+	const char	*host = strstr(s, "://"), *at, *colon, *eq;
+	size_t		 len;
+
+	if (host == NULL)
+		return 0;
+	host += 3;
+	colon = strchr(host, ':');
+	at = strchr(host, '@');
+	if (colon != NULL && at != NULL && colon < at &&
+	    memchr(host, '/', (size_t)(colon - host)) == NULL &&
+	    check_pair("password", 8, colon + 1, (size_t)(at - colon - 1),
+	    e) == -1)
+		return -1;
+	for (s = strchr(host, '?'); s != NULL && *s != '\0' && *s != '#';
+	    s += len) {
+		len = strcspn(++s, "&#");
+		eq = memchr(s, '=', len);
+		if (eq != NULL && check_pair(s, (size_t)(eq - s), eq + 1,
+		    (size_t)(s + len - eq - 1), e) == -1)
+			return -1;
+	}
+	return 0;
+}
+
+/* --token=X, --token X, TOKEN=X: before is the argument before it, or "". */
+static int
+check_arg(const char *before, const char *arg, struct error *e)
+{
+	const char	*eq = strchr(arg, '=');
+
+	if (check_url(arg, e) == -1)
+		return -1;
+	if (eq != NULL && strcspn(arg, "/?{ ") > (size_t)(eq - arg))
+		return check_pair(arg, (size_t)(eq - arg), eq + 1,
+		    strlen(eq + 1), e);
+	return before[0] == '-' && arg[0] != '-' &&
+	    strchr(before, '=') == NULL ? check_pair(before, strlen(before),
+	    arg, strlen(arg), e) : 0;
+}
+
+/* --- one server ---------------------------------------------------------------------- */
 
 static int
 note_values(struct shared *s, const char *field, const cJSON *o,
@@ -103,18 +227,14 @@ note_values(struct shared *s, const char *field, const cJSON *o,
 		if (!cJSON_IsString(c))
 			return error_set(e, EX_CONFIG, "%s.%.64s: expected a "
 			    "string", field, c->string);
-		if (is_secret(c->string) && c->valuestring[0] != '\0' &&
-		    strstr(c->valuestring, "${") == NULL)
-			return error_set(e, EX_CONFIG, "%s.%.64s: a secret is "
-			    "named here, as ${VARIABLE}, and does not stand "
-			    "here", field, c->string);
-		if (note_vars(s, c->valuestring, e) == -1)
+		if (check_pair(c->string, strlen(c->string), c->valuestring,
+		    strlen(c->valuestring), e) == -1 ||
+		    check_url(c->valuestring, e) == -1 ||
+		    note_vars(s, c->valuestring, e) == -1)
 			return error_wrap(e, "%s.%.64s", field, c->string);
 	}
 	return 0;
 }
-
-/* --- one server ---------------------------------------------------------------------- */
 
 static int
 note_server(struct shared *s, const struct server *v, struct error *e)
@@ -125,11 +245,13 @@ note_server(struct shared *s, const struct server *v, struct error *e)
 		return error_set(e, EX_CONFIG, "expected a command, or a url");
 	if (v->command != NULL && note_vars(s, v->command, e) == -1)
 		return -1;
-	if (v->url != NULL && note_vars(s, v->url, e) == -1)
-		return -1;
+	if (v->url != NULL && (check_url(v->url, e) == -1 ||
+	    note_vars(s, v->url, e) == -1))
+		return error_wrap(e, "url");
 	for (i = 0; i < v->args.n; i++)
-		if (note_vars(s, v->args.v[i], e) == -1)
-			return -1;
+		if (check_arg(i == 0 ? "" : v->args.v[i - 1], v->args.v[i],
+		    e) == -1 || note_vars(s, v->args.v[i], e) == -1)
+			return error_wrap(e, "args[%zu]", i);
 	if (note_values(s, "env", v->env, e) == -1)
 		return -1;
 	return note_values(s, "headers", v->headers, e);
@@ -142,9 +264,9 @@ check_server(struct shared *s, const cJSON *o, struct error *e)
 	int		rc = -1;
 
 	memset(&v, 0, sizeof(v));
-	if (!name_is_token(o->string))
+	if (!name_is_token(o->string) || strlen(o->string) > NAME_MAX_LEN)
 		error_set(e, EX_CONFIG, "a server's name is letters, digits, "
-		    "_ and -");
+		    "_ and -, %d at most", NAME_MAX_LEN);
 	else if (json_unique(o, "", e) == 0 &&
 	    json_read(o, table, &v, "", e) == 0)
 		rc = note_server(s, &v, e);

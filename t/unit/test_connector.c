@@ -562,6 +562,32 @@ START_TEST(opencode_gets_settings)
 }
 END_TEST
 
+/* It replaces these in all its settings; a persona may be written by an agent
+ * that must not read our files through another. */
+START_TEST(opencode_looks_nothing_up_for_a_persona)
+{
+	static const char	text[] = "---\nname: a\n---\n"
+				    "See {file:/etc/passwd} {{env:HOME}} "
+				    "\\{file:~/x}";
+	const char		*settings;
+	cJSON			*o;
+
+	agent_file_free(&file);
+	ck_assert_int_eq(agent_file_read(&file, text, sizeof(text) - 1, &e),
+	    0);
+	agent_file_acl(&file, &r.acl);
+	plan("opencode");
+	settings = launch_plan_get(&p, "OPENCODE_CONFIG_CONTENT");
+	ck_assert_ptr_nonnull(settings);
+	ck_assert_msg(strstr(settings, "{file:") == NULL &&
+	    strstr(settings, "{env:") == NULL, "%s", settings);
+	ck_assert_ptr_nonnull(o = json_parse(settings, strlen(settings), &e));
+	ck_assert_str_eq(json_get(json_get(json_get(o, "agent"), "cotal"),
+	    "prompt")->valuestring, file.body);
+	cJSON_Delete(o);
+}
+END_TEST
+
 START_TEST(what_a_connector_cannot_is_refused)
 {
 	r.resume = "";
@@ -617,6 +643,28 @@ static const struct {
 	    "{\"DB_PASSWORD\":\"hunter2\"}}}"), "env.DB_PASSWORD: a secret" },
 	{ "claude", SERVER("{\"a\":{\"url\":\"x\",\"headers\":"
 	    "{\"Authorization\":\"Bearer abc\"}}}"), "a secret" },
+	/* beside a reference, or in place of what it has not */
+#define ENV(k, v)	SERVER("{\"a\":{\"command\":\"x\",\"env\":{\"" k \
+			    "\":\"" v "\"}}}")
+	{ "claude", ENV("DB_PASSWORD", "hunter2${NONE}"), "a secret" },
+	{ "claude", ENV("DB_PASSWORD", "${NONE}hunter2"), "a secret" },
+	{ "claude", ENV("DB_PASSWORD", "${NONE:-hunter2}"), "a secret" },
+	{ "claude", ENV("DB_PASSWORD", "${A}${NONE:-hunter2}"), "a secret" },
+	{ "claude", ENV("AUTHORIZATION", "Bearer ${A} hunter2"),
+	    "a secret" },
+	{ "claude", ENV("A_TOKENS", "t0p"), "a secret" },
+	{ "claude", ENV("DB", "pg://me:hunter2@db/x"), "env.DB: a secret" },
+	{ "claude", ENV("DB", "pg://me:hunter2@db"), "a secret" },
+#define ARGS(v)		SERVER("{\"a\":{\"command\":\"x\",\"args\":[" v "]}}")
+	{ "claude", ARGS("\"--token=abc\""), "args[0]: a secret" },
+	{ "claude", ARGS("\"-v\",\"--api-key\",\"abc\""),
+	    "args[2]: a secret" },
+	{ "claude", ARGS("\"-e\",\"A_TOKEN=abc\""), "args[1]: a secret" },
+	{ "claude", ARGS("\"https://a:b@c\""), "args[0]: a secret" },
+	{ "claude", SERVER("{\"a\":{\"url\":\"https://me:pw@x/\"}}"),
+	    "url: a secret" },
+	{ "claude", SERVER("{\"a\":{\"url\":\"https://x/?a=b&api_key=c\"}}"),
+	    "url: a secret" },
 	{ "claude", SERVER("{\"a\":{\"command\":\"${}\"}}"), "expected ${" },
 	{ "claude", SERVER("{\"a\":{\"command\":\"${A\"}}"), "expected ${" },
 	{ "claude", SERVER("{\"a\":{\"command\":\"${A:B}\"}}"),
@@ -634,6 +682,25 @@ static const struct {
 	{ "codex", CODEX("{\"a\":{\"command\":\"x\",\"env\":"
 	    "{\"A\":\"${B}\"}}}"), "as it is" },
 };
+
+/* What only sounds like a secret, or refers to one. */
+static const char *const right[] = {
+	ENV("MAX_TOKENS", "4096"), ENV("A_TOKEN_FILE", "/run/token"),
+	ENV("A_TOKEN", ""), ENV("A_TOKEN", "${A}"), ENV("A_TOKEN", "${A:-}"),
+	ENV("AUTHORIZATION", "Bearer ${A}"), ENV("PASSWORD", "${A}:${B}"),
+	ENV("DB", "pg://me:${A}@db/x"), ENV("DB", "pg://me@db:5432/a@b"),
+	ARGS("\"--token\",\"${A}\",\"--token=${A}\""),
+	ARGS("\"--token-file\",\"/run/token\""),
+	ARGS("\"--no-token\",\"--verbose\""), ARGS("\"x\",\"--token\""),
+	SERVER("{\"a\":{\"url\":\"https://x:1/y?token=${A}&b=c#d\"}}"),
+};
+
+START_TEST(settings_may_refer_to_secrets)
+{
+	share(".cotal/config.json", right[_i]);
+	plan("claude");
+}
+END_TEST
 
 START_TEST(settings_that_are_wrong_are_named)
 {
@@ -730,9 +797,12 @@ suite(void)
 	tcase_add_test(plans, what_is_shared_with_claude_is_in_a_private_file);
 	tcase_add_test(plans, codex_gets_settings);
 	tcase_add_test(plans, opencode_gets_settings);
+	tcase_add_test(plans, opencode_looks_nothing_up_for_a_persona);
 	tcase_add_test(plans, what_a_connector_cannot_is_refused);
 	tcase_add_loop_test(plans, settings_that_are_wrong_are_named, 0,
 	    sizeof(wrong) / sizeof(wrong[0]));
+	tcase_add_loop_test(plans, settings_may_refer_to_secrets, 0,
+	    sizeof(right) / sizeof(right[0]));
 	tcase_add_test(plans, no_byte_of_settings_does_harm);
 	tcase_add_test(plans, settings_behind_a_link_are_refused);
 	tcase_add_test(plans, a_persona_may_be_too_long);
