@@ -302,6 +302,16 @@ file_wipe(char *text)
 	free(text);
 }
 
+bool
+file_is_program(const char *path)
+{
+	struct stat	st;
+
+	/* A directory may be executed, too. */
+	return stat(path, &st) == 0 && S_ISREG(st.st_mode) &&
+	    access(path, X_OK) == 0;
+}
+
 char *
 file_program(const char *dir, size_t len, const char *name)
 {
@@ -309,7 +319,7 @@ file_program(const char *dir, size_t len, const char *name)
 
 	if (asprintf(&path, "%.*s/%s", (int)len, dir, name) == -1)
 		return NULL;
-	if (access(path, X_OK) == 0)
+	if (file_is_program(path))
 		return path;
 	free(path);
 	return NULL;

@@ -36,7 +36,9 @@ char	*file_read_private(const char *path, size_t max, size_t *len,
  */
 char	*file_read_at(int dir, const char *name, const char *path, size_t max,
 	    size_t *len, bool secret, struct error *);
-/* malloc'd dir/name, of dir len bytes, if that can be executed; else NULL. */
+/* A regular file that may be executed? */
+bool	file_is_program(const char *path);
+/* malloc'd dir/name, of dir len bytes, if that is a program; else NULL. */
 char	*file_program(const char *dir, size_t len, const char *name);
 /* The directory that this program was started from.  -1: not known. */
 int	file_own_dir(char *buf, size_t size);

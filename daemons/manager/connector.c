@@ -5,7 +5,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "connector.h"
 #include "files.h"
@@ -38,7 +37,8 @@ connector_choose(const char *asked, const struct agent_file *f)
 	return asked != NULL ? asked : agent_file_connector(f);
 }
 
-/* An executable file, by its path or on `path`. */
+/* An executable file, by its path or on `path`.  From where a relative path
+ * leads is known when it is run. */
 static bool
 has_program(const char *name, const char *path)
 {
@@ -46,7 +46,7 @@ has_program(const char *name, const char *path)
 	size_t	 len;
 
 	if (strchr(name, '/') != NULL)
-		return access(name, X_OK) == 0;
+		return name[0] != '/' || file_is_program(name);
 	for (; path != NULL; path = path[len] == ':' ? path + len + 1 : NULL) {
 		len = strcspn(path, ":");
 		if (len == 0 || (found = file_program(path, len, name)) ==
@@ -65,7 +65,8 @@ connector_needs(const struct connector *c, const char *program,
 	if (has_program(program, path))
 		return 0;
 	return error_set(e, EX_UNAVAILABLE, "%s needs the program %.128s, "
-	    "which is not on PATH", c->name, program);
+	    "which is not %s", c->name, program, program[0] == '/' ? "there" :
+	    "on PATH");
 }
 
 int

@@ -238,6 +238,10 @@ START_TEST(a_missing_program_is_named)
 	ck_assert_int_eq(e.code, EX_UNAVAILABLE);
 	ck_assert_ptr_nonnull(strstr(e.text, "claude"));
 	/* There, but nothing to be run. */
+	ck_assert_int_eq(mkdir(tool, 0700), 0);
+	ck_assert_int_eq(connector_ready(&connector_claude, &file, bin, &e),
+	    -1);
+	ck_assert_int_eq(rmdir(tool), 0);
 	ck_assert_int_eq(file_write_private(tool, "#!/bin/sh\n", 0600, &e),
 	    0);
 	if (geteuid() != 0)
@@ -266,7 +270,9 @@ START_TEST(a_command_must_be_there_and_whole)
 		{ "---\nname: a\ncommand: \"''\"\n---\n", "no program" },
 		{ "---\nname: a\ncommand: \" \"\n---\n", "no program" },
 		{ "---\nname: a\ncommand: [a]\n---\n", "no command" },
-		{ "---\nname: a\ncommand: /nowhere/x\n---\n", "/nowhere/x" },
+		{ "---\nname: a\ncommand: /nowhere/x\n---\n",
+		    "/nowhere/x, which is not there" },
+		{ "---\nname: a\ncommand: /bin/\n---\n", "not there" },
 	};
 	struct agent_file	f;
 
@@ -275,6 +281,20 @@ START_TEST(a_command_must_be_there_and_whole)
 	ck_assert_int_eq(connector_ready(&connector_command, &f, "/bin", &e),
 	    -1);
 	ck_assert_msg(strstr(e.text, wrong[_i].says) != NULL, "%s", e.text);
+	agent_file_free(&f);
+}
+END_TEST
+
+/* We stand elsewhere than it will. */
+START_TEST(a_program_of_the_workspace_is_its_own_affair)
+{
+	struct agent_file	f;
+	const char		own[] = "---\nname: a\ncommand: ./bin/agent\n"
+				    "---\n";
+
+	ck_assert_int_eq(agent_file_read(&f, own, strlen(own), &e), 0);
+	ck_assert_int_eq(connector_ready(&connector_command, &f, "/bin", &e),
+	    0);
 	agent_file_free(&f);
 }
 END_TEST
@@ -786,7 +806,8 @@ suite(void)
 	tcase_add_checked_fixture(plans, stage, strike);
 	tcase_add_test(plans, a_connector_is_chosen_and_known);
 	tcase_add_test(plans, a_missing_program_is_named);
-	tcase_add_loop_test(plans, a_command_must_be_there_and_whole, 0, 6);
+	tcase_add_loop_test(plans, a_command_must_be_there_and_whole, 0, 7);
+	tcase_add_test(plans, a_program_of_the_workspace_is_its_own_affair);
 	tcase_add_test(plans, the_policy_is_the_file_s);
 	tcase_add_loop_test(plans, a_transcript_has_a_channel, 0, 5);
 	tcase_add_test(plans, the_environment_says_who_it_is);
