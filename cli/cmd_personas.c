@@ -286,9 +286,16 @@ set_persona(struct agent_file *f, const char *text, struct error *e)
 }
 
 static int
-check(const struct opts *o, struct error *e)
+check(const struct opts *o, const char *ref, struct error *e)
 {
 	enum launch_policy	policy;
+	const char		*name = o->name != NULL ? o->name : ref;
+
+	/* Such a file can be had, but nothing be started from it. */
+	if (!agent_name_is_startable(name))
+		return error_set(e, EX_USAGE, "\"%s\" is not an agent's name: "
+		    "letters, digits, _ and -, at most %d", name,
+		    AGENT_NAME_MAX);
 
 	if (o->restart != NULL &&
 	    launch_policy_by_name(&policy, o->restart) == -1)
@@ -333,7 +340,7 @@ make(struct cli *cli, const struct opts *o, const char *ref, struct error *e)
 	int			 r;
 
 	memset(&f, 0, sizeof(f));
-	if (check(o, e) == -1)
+	if (check(o, ref, e) == -1)
 		return -1;
 	if ((r = fill(&f, o, ref, e)) == 0 &&
 	    (r = agent_file_save(&f, cli->config.workspace, ref, true, e)) ==

@@ -1,4 +1,6 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/stat.h>
+
 #include <dirent.h>
 #include <errno.h>
 #include <stddef.h>
@@ -146,6 +148,12 @@ agent_name_is_safe(const char *s)
 }
 
 bool
+agent_name_is_startable(const char *s)
+{
+	return name_is_token(s) && strlen(s) <= AGENT_NAME_MAX;
+}
+
+bool
 agent_ref_is_path(const char *ref)
 {
 	size_t	len = strlen(ref);
@@ -178,13 +186,26 @@ rel_of(char *rel, size_t size, const char *ref, struct error *e)
 	return 0;
 }
 
+/* As it is given; but a FIFO would keep us waiting for a writer. */
+static char *
+slurp_path(const char *path, size_t *len, struct error *e)
+{
+	struct stat	st;
+
+	if (stat(path, &st) == 0 && !S_ISREG(st.st_mode)) {
+		error_set(e, EX_NOINPUT, "%s is not a regular file", path);
+		return NULL;
+	}
+	return file_read(path, AGENT_FILE_MAX, len, e);
+}
+
 static char *
 slurp(const char *workspace, const char *ref, size_t *len, struct error *e)
 {
 	char	rel[sizeof(AGENT_DIR) + AGENT_REF_MAX + 8], *text;
 
 	if (agent_ref_is_path(ref))
-		return file_read(ref, AGENT_FILE_MAX, len, e);
+		return slurp_path(ref, len, e);
 	if (rel_of(rel, sizeof(rel), ref, e) == -1)
 		return NULL;
 	if (safe_exists(workspace, rel, e) == 0)

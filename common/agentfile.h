@@ -18,6 +18,7 @@
  */
 #define AGENT_FILE_MAX	(256 * 1024)	/* bytes */
 #define AGENT_REF_MAX	200		/* bytes of a ref */
+#define AGENT_NAME_MAX	64		/* bytes of the name of one that runs */
 #define AGENT_DIR	".cotal/agents"	/* below the workspace */
 
 /* Not given, and given as [], are two things. */
@@ -84,6 +85,9 @@ int	agent_file_set(char **where, const char *value, struct error *);
 /* May it name a file and a directory: a valid name that does not begin with a
  * dot and is not over AGENT_REF_MAX. */
 bool	agent_name_is_safe(const char *);
+/* May an agent that is started be called so?  Letters, digits, _ and -, at most
+ * AGENT_NAME_MAX. */
+bool	agent_name_is_startable(const char *);
 /* Has a slash or ends in .md: a path, which is used as it is given. */
 bool	agent_ref_is_path(const char *ref);
 /* malloc'd: where the file of ref is. NULL: out of memory. */

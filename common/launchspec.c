@@ -11,7 +11,7 @@
 
 #define RUN_DIR		".cotal/run"
 /* RUN_DIR/<run>/agents/<name>.md */
-#define REL_SIZE	(sizeof(RUN_DIR) + RUN_ID_MAX + AGENT_REF_MAX + 32)
+#define REL_SIZE	(sizeof(RUN_DIR) + RUN_ID_MAX + AGENT_NAME_MAX + 32)
 
 /* As it stands in the file; the strings are views into the tree. */
 struct raw_agent {
@@ -163,9 +163,10 @@ check_tokens(const struct launch_agent *a, struct error *e)
 {
 	size_t	i;
 
-	if (!agent_name_is_safe(a->name))
-		return error_set(e, EX_DATAERR, "name: it cannot name a file: "
-		    "one line without slashes that does not begin with a dot");
+	if (!agent_name_is_startable(a->name))
+		return error_set(e, EX_DATAERR, "name: \"%.64s\" is not an "
+		    "agent's name: letters, digits, _ and -, at most %d",
+		    a->name, AGENT_NAME_MAX);
 	if (!name_is_token(a->agent))
 		return error_set(e, EX_DATAERR, "agent: \"%.64s\" is no "
 		    "connector's name: letters, digits, _ and -", a->agent);
@@ -272,9 +273,9 @@ rel_of_persona(char *rel, const char *run_id, const char *name,
 {
 	if (rel_of_run(rel, run_id, "", e) == -1)
 		return -1;
-	if (!agent_name_is_safe(name))
-		return error_set(e, EX_USAGE, "\"%.64s\" cannot name an "
-		    "agent's file", name);
+	if (!agent_name_is_startable(name))
+		return error_set(e, EX_USAGE, "\"%.64s\" is not an agent's "
+		    "name", name);
 	snprintf(rel, REL_SIZE, RUN_DIR "/%s/agents/%s.md", run_id, name);
 	return 0;
 }

@@ -679,6 +679,21 @@ START_TEST(an_unsafe_ref_is_refused)
 }
 END_TEST
 
+START_TEST(a_path_is_a_file_s)
+{
+	ck_assert_int_eq(file_write_private(in(root, "a.md"),
+	    "---\nname: a\n---\n", 0600, &e), 0);
+	ck_assert_int_eq(agent_file_load(&f, root, in(root, "a.md"), &e), 0);
+	agent_file_free(&f);
+	/* Nobody writes to it: it must not be waited for. */
+	ck_assert_int_eq(mkfifo(in(root, "f.md"), 0600), 0);
+	ck_assert_int_eq(agent_file_load(&f, root, in(root, "f.md"), &e), -1);
+	ck_assert_int_eq(e.code, EX_NOINPUT);
+	ck_assert_int_eq(agent_file_load(&f, root, in(root, "."), &e), -1);
+	ck_assert_int_eq(e.code, EX_NOINPUT);
+}
+END_TEST
+
 static Suite *
 suite(void)
 {
@@ -706,6 +721,7 @@ suite(void)
 	tcase_add_test(disk, a_full_disk_leaves_what_was_there);
 	tcase_add_test(disk, agents_are_saved_listed_and_loaded);
 	tcase_add_loop_test(disk, an_unsafe_ref_is_refused, 0, 7);
+	tcase_add_test(disk, a_path_is_a_file_s);
 	suite_add_tcase(s, disk);
 	return s;
 }

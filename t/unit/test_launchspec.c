@@ -93,6 +93,10 @@ static const struct {
 	{ true, "name", "\"a/b\"", "agents[0]: name" },
 	{ true, "name", "\"a\\nb\"", "agents[0]: name" },
 	{ true, "name", "\" a\"", "agents[0]: name" },
+	{ true, "name", "\"a b\"", "agents[0]: name" },
+	{ true, "name", "\"a.md\"", "agents[0]: name" },
+	{ true, "name", "\"A2345678901234567890123456789012345678901234567890"
+	    "123456789012345\"", "agents[0]: name" },
 	{ true, "name", "\"a\\u0000\"", "not JSON" },
 	{ true, "agent", NULL, "agents[0].agent: missing" },
 	{ true, "agent", "\"a.b\"", "agents[0]: agent" },
