@@ -8,13 +8,17 @@
 #include "cli.h"
 #include "json.h"
 #include "names.h"
+#include "table.h"
 
 #define MINT_TTL_S	300
 
 int
 cli_fail(const struct error *e)
 {
-	fprintf(stderr, "reeve: %s\n", e->text);
+	/* Some of it may be quoted from what others wrote. */
+	fputs("reeve: ", stderr);
+	text_put(stderr, e->text, "\n");
+	fputc('\n', stderr);
 	return e->code > 0 ? e->code : EX_SOFTWARE;
 }
 

@@ -396,6 +396,16 @@ START_TEST(usage_is_64)
 END_TEST
 
 /* What stands before the command is as good behind it. */
+/* What is quoted may be somebody else's: it does nothing to a terminal. */
+START_TEST(an_error_is_text)
+{
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --space "
+	    "\"$(printf 'a\\033[2J\\302\\233b')\""), EX_USAGE);
+	ck_assert_msg(strstr(out, "a [2J b") != NULL &&
+	    strpbrk(out, "\033\302\233") == NULL, "%s", out);
+}
+END_TEST
+
 START_TEST(options_before_the_command)
 {
 	char	path[200];
@@ -853,6 +863,7 @@ main(void)
 	tcase_add_test(idle, refused_settings_leave_nothing);
 	tcase_add_test(idle, a_workspace_may_come_later);
 	tcase_add_test(idle, a_workspace_is_a_directory);
+	tcase_add_test(idle, an_error_is_text);
 	tcase_add_test(idle, another_space_s_trust_is_refused);
 	tcase_add_test(idle, a_broker_that_is_not_there);
 	tcase_add_test(idle, replicas_need_a_cluster);
