@@ -10,12 +10,15 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "control.h"
 #include "files.h"
 #include "json.h"
 #include "log.h"
 #include "pty_impl.h"
+#include "tree.h"
 
 #define NOTE_MAX	(1024 * 1024)
+#define LOST_MS		3000	/* from SIGTERM to SIGKILL */
 
 static char *
 path_of(const struct pty *p, const char *name)
@@ -108,6 +111,28 @@ number(const cJSON *o, const char *name)
 	    v->valuedouble < 1e9 ? (unsigned)v->valuedouble : 0;
 }
 
+/* Its terminal went with who had it, and the SIGHUP of that is not for all. */
+static void
+end_lost(const cJSON *ran)
+{
+	const cJSON	*control = json_get(ran, "control");
+	const cJSON	*started = json_get(ran, "started");
+	char		*variable = NULL;
+	size_t		 n;
+
+	if (cJSON_IsString(control) && control->valuestring[0] != '\0' &&
+	    asprintf(&variable, "COTAL_CONTROL_SOCKET=%s",
+	    control->valuestring) == -1)
+		fatal_memory();
+	n = tree_end_lost((pid_t)number(ran, "pid"), cJSON_IsNumber(started) ?
+	    (uint64_t)started->valuedouble : 0, variable, LOST_MS);
+	log_warn("the child was lost", "pid=%u starts=%u ended=%zu",
+	    number(ran, "pid"), number(ran, "starts"), n);
+	free(variable);
+	if (cJSON_IsString(control) && control->valuestring[0] == '/')
+		control_end(strdup(control->valuestring));
+}
+
 void
 note_resume(struct pty *p)
 {
@@ -123,9 +148,7 @@ note_resume(struct pty *p)
 		    W_EXITCODE((int)number(ended, "exit"), 0);
 		c->state = CHILD_OVER;
 	} else if (ran != NULL) {
-		/* Its terminal went with who had it. */
-		log_warn("the child was lost", "pid=%u starts=%u",
-		    number(ran, "pid"), number(ran, "starts"));
+		end_lost(ran);
 		c->starts = number(ran, "starts");
 		c->status = SIGHUP;
 		if (p->plan.policy == LAUNCH_NEVER) {
@@ -146,6 +169,9 @@ note_write(struct pty *p)
 	if (c->state == CHILD_RUNNING) {
 		cJSON_AddNumberToObject(o, "pid", c->pid);
 		cJSON_AddNumberToObject(o, "starts", c->starts);
+		json_set_u64(o, "started", tree_started(c->pid));
+		json_set_str(o, "control", c->control != NULL ? c->control :
+		    "");
 		write_note(p, "run.json", o);
 		return;
 	}

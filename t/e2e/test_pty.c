@@ -320,23 +320,31 @@ START_TEST(refuses_nonsense)
 }
 END_TEST
 
-/* A megabyte, and every byte of it, to a program that reads slowly. */
+/* Half a megabyte, every byte as it was, while nobody reads at first. */
 START_TEST(takes_all_bytes)
 {
 	static char	block[16384];
+	char		path[200];
+	FILE		*f;
 	size_t		i, n;
 
-	terminal_sh(&t, "never", "stty raw -echo; echo READY; "
-	    "head -c 524288 | cksum; stty sane; sleep 1000");
+	terminal_sh(&t, "never", "stty raw -echo; echo READY; sleep 0.2; "
+	    "got=$(head -c 524288 | cksum); stty sane; "
+	    "[ \"$got\" = \"$(cksum <sent)\" ] && echo SAME; sleep 1000");
 	terminal_start(&t);
 	watch(&w, &t, 24, 80);
 	WATCH_AWAIT(&w, watch_shows(&w, "READY"));
 	for (i = 0; i < sizeof(block); i++)
 		block[i] = (char)(i * 7 + i / 256);
-	for (n = 0; n < 32; n++)
+	snprintf(path, sizeof(path), "%s/sent", sp->dir);
+	ck_assert_ptr_nonnull(f = fopen(path, "w"));
+	for (n = 0; n < 32; n++) {
+		ck_assert_uint_eq(fwrite(block, sizeof(block), 1, f), 1);
+		if (n == 31)
+			ck_assert(fclose(f) == 0);
 		watch_send_bytes(&w, 'i', block, sizeof(block));
-	/* By cksum of the same bytes. */
-	WATCH_AWAIT(&w, watch_shows(&w, " 524288"));
+	}
+	WATCH_AWAIT(&w, watch_shows(&w, "SAME"));
 	ck_assert_str_eq(w.error, "");
 	watch_end(&w);
 	ck_assert_int_eq(terminal_end(&t), 0);
@@ -348,9 +356,10 @@ END_TEST
 START_TEST(a_slow_one_costs_nothing)
 {
 	const char	*s = getenv("REEVE_T_YES_S");
-	int64_t		 until;
+	int64_t		 until, told_ms = 0;
 	long		 before;
 	uint64_t	 had;
+	char		 text[24];
 
 	terminal_sh(&t, "never", "trap : INT; yes 'some words to fill a "
 	    "line with'; echo; echo ALL DONE; sleep 1000");
@@ -359,12 +368,17 @@ START_TEST(a_slow_one_costs_nothing)
 	WATCH_AWAIT(&w, w.bytes > 200000);
 	had = w.told;
 	w.mute = true;
+	snprintf(text, sizeof(text), "%llu", (unsigned long long)had);
 	before = terminal_rss_kb(&t);
 	watch(&v, &t, 24, 80);
 	until = test_now_ms() + (s != NULL ? atoi(s) : 2) * 1000;
 	while (test_now_ms() < until) {
 		watch_turn(&v, 10);
 		watch_turn(&w, 0);
+		if (test_now_ms() - told_ms > 1000) {
+			watch_send(&w, 'k', text);
+			told_ms = test_now_ms();
+		}
 	}
 	ck_assert_uint_le(w.bytes - had, 256 * 1024);
 	ck_assert_msg(terminal_rss_kb(&t) < before + 20000, "%ld then %ld KB",
@@ -445,25 +459,35 @@ START_TEST(goes_on_without_a_broker)
 }
 END_TEST
 
-/* Killed, it loses its child; the policy says what is next. */
+/* Killed, it loses its child; the next one ends what is left of it, in its
+ * session and, by the control socket, elsewhere; the policy says what then. */
 START_TEST(killed_itself)
 {
 	cJSON	*o;
-	pid_t	child;
+	pid_t	child, deaf, far;
 
-	terminal_sh(&t, "always", "echo child=$$; while :; do sleep 0.1; "
-	    "done");
+	terminal_make(&t, "critic", "\"argv\":[\"sh\",\"-c\",\""
+	    "(trap '' HUP; sh -c 'echo deaf=$$; exec sleep 1000' &); "
+	    "(setsid sh -c 'echo far=$$; exec sleep 1000' &); "
+	    "trap '' HUP; echo child=$$; while :; do sleep 0.1; done\"],"
+	    "\"policy\":\"always\",\"control\":true,\"pass\":[\"PATH\"],"
+	    "\"rows\":24,\"cols\":80");
 	terminal_start(&t);
 	watch(&w, &t, 24, 80);
-	WATCH_AWAIT(&w, (child = pid_after(&w, "child=")) > 1);
+	WATCH_AWAIT(&w, (child = pid_after(&w, "child=")) > 1 &&
+	    (deaf = pid_after(&w, "deaf=")) > 1 &&
+	    (far = pid_after(&w, "far=")) > 1);
 	watch_end(&w);
+	AWAIT((o = terminal_file(&t, "run.json")) != NULL);
+	cJSON_Delete(o);
 	ck_assert(kill(t.pid, SIGKILL) == 0);
 	waitpid(t.pid, NULL, 0);
-	AWAIT(!lives(child));
+	ck_assert(lives(deaf) && lives(far));
 	terminal_start(&t);
 	watch(&w, &t, 24, 80);
 	WATCH_AWAIT(&w, pid_after(&w, "child=") > 1 &&
 	    pid_after(&w, "child=") != child);
+	ck_assert(!lives(child) && !lives(deaf) && !lives(far));
 	ck_assert_ptr_nonnull(o = terminal_file(&t, "run.json"));
 	ck_assert_uint_eq(number_of(o, "starts"), 2);
 	cJSON_Delete(o);
