@@ -336,6 +336,8 @@ erase(VTermRect r, int selective, void *arg)
 	int	i;
 
 	(void)selective;
+	if (((struct screen *)arg)->quiet)
+		return 1;
 	for (i = r.start_row; i < r.end_row; i++)
 		cells_erase(arg, i, r.start_col, r.end_col);
 	return 1;

@@ -53,6 +53,16 @@ vterm_make(int rows, int cols, const VTermStateCallbacks *cb, void *arg)
 	return vt;
 }
 
+static void
+start_vterm(struct screen *s)
+{
+	/* It begins with an erased screen, which is not ours. */
+	s->quiet = true;
+	s->vt = vterm_make(s->rows, s->cols, &cells_callbacks, s);
+	s->quiet = false;
+	s->state = vterm_obtain_state(s->vt);
+}
+
 void
 screen_vt(struct screen *s, const char *p, size_t n)
 {
@@ -219,8 +229,7 @@ screen_new(int rows, int cols, int history, const struct screen_ops *ops,
 	initial(s);
 	s->buf[0] = cells_new(s->rows, s->cols);
 	s->buf[1] = cells_new(s->rows, s->cols);
-	s->vt = vterm_make(s->rows, s->cols, &cells_callbacks, s);
-	s->state = vterm_obtain_state(s->vt);
+	start_vterm(s);
 	s->judge = vterm_make(2, 8, &judge_callbacks, s);
 	return s;
 }
@@ -321,17 +330,17 @@ screen_resize(struct screen *s, int rows, int cols)
 	up = make_room(s, rows, s->alt ? s->saved[0].row : s->row);
 	row = clamp(s->alt ? s->row : s->row - up, 0, rows - 1);
 	col = clamp(s->col, 0, cols - 1);
-	/* What libvterm keeps of positions has to be good before and after. */
-	screen_vtf(s, "\033[r");
-	s->top = 0;
-	screen_goto(s, row < s->rows ? row : s->rows - 1,
-	    col < s->cols ? col : s->cols - 1);
 	for (i = 0; i < 2; i++)
 		s->buf[i] = cells_resize(s->buf[i], s->rows, s->cols, rows,
 		    cols);
 	s->rows = s->bottom = rows;
 	s->cols = cols;
-	vterm_set_size(s->vt, rows, cols);
+	/* A new one: 0.1.4 keeps positions that are out of bounds then, and
+	 * 0.3.3 what it knows of rows too short. */
+	vterm_free(s->vt);
+	s->top = 0;
+	start_vterm(s);
+	screen_retell(s);
 	screen_goto(s, row, col);
 	resize_slot(s, &s->saved[0], up);
 	resize_slot(s, &s->saved[1], 0);

@@ -100,7 +100,7 @@ struct screen {
 	uint32_t	 last;		/* what REP repeats; 0 nothing */
 
 	/* While libvterm works. */
-	bool		 quiet;		/* glyphs are not put into cells */
+	bool		 quiet;		/* no cell is touched */
 	bool		 keep_past;	/* what scrolls off goes to the history */
 	int		 glyph_end;	/* column after the last glyph */
 	struct bytes	 live;
@@ -158,6 +158,8 @@ void	screen_self(struct screen *, const char *p, size_t n);
 
 extern const struct filter_ops screen_filter_ops;
 struct slot screen_slot_initial(void);
+/* To a new libvterm, what it has to know. */
+void	screen_retell(struct screen *);
 /* What DECSC would save. */
 struct slot screen_slot_now(const struct screen *);
 

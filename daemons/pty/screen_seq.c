@@ -182,6 +182,22 @@ origin(struct screen *s, bool on)
 	s->pending = false;
 }
 
+void
+screen_retell(struct screen *s)
+{
+	int	i;
+
+	for (i = 0; i < 4; i++)
+		charset(s, i, s->g[i]);
+	shift(s, s->gl);
+	if (!s->mode[MODE_WRAP])
+		screen_vtf(s, "\033[?7l");
+	if (s->mode[MODE_NEWLINE])
+		screen_vtf(s, "\033[20h");
+	if (s->mode[MODE_ORIGIN])
+		screen_vtf(s, "\033[?6h");
+}
+
 static void
 restore(struct screen *s)
 {

@@ -552,16 +552,13 @@ random_text(struct bytes *b)
 				    "e\314\201", "\360\237\230\200", "\314\201",
 				    "\342\224\200", "\357\270\217", "\302\205",
 				    "\355\240\200", "\377", "\342\200\215" };
-	char			 c;
 	unsigned int		 i, n = 1 + pick(12);
 
-	for (i = 0; i < n; i++) {
-		c = (char)(0x20 + pick(0x5f));
+	for (i = 0; i < n; i++)
 		if (pick(4) == 0)
 			bytes_str(b, odd[pick(11)]);
 		else
-			bytes_add(b, &c, 1);
-	}
+			bytes_fmt(b, "%c", (char)(0x20 + pick(0x5f)));
 }
 
 static void
@@ -618,9 +615,7 @@ random_other(struct bytes *b)
 static void
 random_control(struct bytes *b)
 {
-	static const char	c[] = "\r\n\b\t\n\n\n\v\f\a\016\017\030\032";
-
-	bytes_add(b, &c[pick(sizeof(c) - 1)], 1);
+	bytes_add(b, &"\r\n\b\t\n\n\n\v\f\a\016\017\030\032"[pick(14)], 1);
 }
 
 static void
