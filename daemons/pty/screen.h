@@ -71,7 +71,8 @@ void	screen_size(const struct screen *, int *rows, int *cols);
  * character sets, title.  After it come the bytes of `live`, in which a tab is
  * a move of the cursor: tab stops are the child's alone.
  *
- *	SCREEN_HISTORY	the rows of the history too, into its scroll-back
+ *	SCREEN_HISTORY	the rows of the history too, into its scroll-back; those
+ *			from when the screen was wider are cut
  *	SCREEN_FORGET	its scroll-back is emptied first (CSI 3 J)
  */
 #define SCREEN_HISTORY	0x1
