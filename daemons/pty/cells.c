@@ -143,7 +143,7 @@ cells_mark(struct screen *s, uint32_t cp)
 	return true;
 }
 
-/* --- the history --------------------------------------------------------- */
+/* --- the history ---------------------------------------------------------- */
 
 static void
 past_add(struct screen *s, const struct screen_cell *c, int n)
@@ -219,7 +219,7 @@ cells_past(const struct screen *s, int row)
 	return &s->past[(s->past_head + row + s->past_max) % s->past_max];
 }
 
-/* --- what libvterm calls --------------------------------------------------- */
+/* --- what libvterm calls -------------------------------------------------- */
 
 static int
 put_glyph(VTermGlyphInfo *info, VTermPos pos, void *arg)

@@ -114,7 +114,7 @@ ground(struct filter *f, const struct filter_ops *ops, void *arg,
 	return 1;
 }
 
-/* --- characters -------------------------------------------------------- */
+/* --- characters ----------------------------------------------------------- */
 
 static void
 utf8_start(struct filter *f, const struct filter_ops *ops, void *arg,
@@ -173,7 +173,7 @@ utf8_more(struct filter *f, const struct filter_ops *ops, void *arg,
 	return true;
 }
 
-/* --- sequences --------------------------------------------------------- */
+/* --- sequences ------------------------------------------------------------ */
 
 /* A control character inside of a sequence acts at once. */
 static bool

@@ -72,7 +72,7 @@ screen_load(const void *saved, size_t n, const struct screen_ops *ops,
 	return s;
 }
 
-/* --- for tests ----------------------------------------------------------------- */
+/* --- for tests ------------------------------------------------------------ */
 
 static void
 state_slot(const struct screen *s, int buffer, const struct slot *p,

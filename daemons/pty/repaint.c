@@ -269,7 +269,7 @@ screen_leave(struct bytes *out, int rows)
 	bytes_fmt(out, "\033[%dH", rows < 1 ? 1 : rows);
 }
 
-/* --- as text --------------------------------------------------------------- */
+/* --- as text -------------------------------------------------------------- */
 
 static void
 text_row(const struct screen_cell *c, int n, struct bytes *out)

@@ -21,7 +21,7 @@ clamp(int v, int least, int most)
 	return v < least ? least : v > most ? most : v;
 }
 
-/* --- libvterm -------------------------------------------------------------- */
+/* --- libvterm ------------------------------------------------------------- */
 
 /* It takes what malloc gives without a look. */
 static void *
@@ -163,7 +163,7 @@ screen_width(struct screen *s, uint32_t cp)
 	return s->judged;
 }
 
-/* --- to attachers ------------------------------------------------------------ */
+/* --- to attachers --------------------------------------------------------- */
 
 void
 screen_live(struct screen *s, const void *p, size_t n)
@@ -183,7 +183,7 @@ screen_live_flush(struct screen *s, size_t least)
 		bytes_clear(&s->live);
 }
 
-/* --- life ---------------------------------------------------------------------- */
+/* --- life ----------------------------------------------------------------- */
 
 void
 screen_tabs_reset(struct screen *s)
@@ -271,7 +271,7 @@ screen_self(struct screen *s, const char *p, size_t n)
 	filter_feed(&f, &screen_filter_ops, s, p, n);
 }
 
-/* --- another size -------------------------------------------------------------- */
+/* --- another size --------------------------------------------------------- */
 
 /* The last row of the primary buffer with something in it, or the cursor. */
 static int
@@ -353,7 +353,7 @@ screen_size(const struct screen *s, int *rows, int *cols)
 	*cols = s->cols;
 }
 
-/* --- what there is ---------------------------------------------------------------- */
+/* --- what there is -------------------------------------------------------- */
 
 bool
 screen_bracketed_paste(const struct screen *s)

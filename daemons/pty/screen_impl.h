@@ -106,7 +106,7 @@ struct screen {
 	struct bytes	 live;
 };
 
-/* --- cells.c ------------------------------------------------------------- */
+/* --- cells.c -------------------------------------------------------------- */
 
 extern const VTermStateCallbacks cells_callbacks;
 
@@ -132,7 +132,7 @@ void	 cells_shift(struct screen *, int n);
 /* A combining character for the cell left of the cursor; false: none there. */
 bool	 cells_mark(struct screen *, uint32_t cp);
 
-/* --- screen.c ------------------------------------------------------------ */
+/* --- screen.c ------------------------------------------------------------- */
 
 /* To libvterm, and the cursor copied from it. */
 void	screen_vt(struct screen *, const char *p, size_t n);
@@ -154,7 +154,7 @@ void	screen_tabs_reset(struct screen *);
 /* Fed as if printed, whatever sequence is unfinished. */
 void	screen_self(struct screen *, const char *p, size_t n);
 
-/* --- screen_seq.c -------------------------------------------------------- */
+/* --- screen_seq.c --------------------------------------------------------- */
 
 extern const struct filter_ops screen_filter_ops;
 struct slot screen_slot_initial(void);
@@ -163,14 +163,14 @@ void	screen_retell(struct screen *);
 /* What DECSC would save. */
 struct slot screen_slot_now(const struct screen *);
 
-/* --- sgr.c ----------------------------------------------------------------- */
+/* --- sgr.c ---------------------------------------------------------------- */
 
 /* The pen after SGR. */
 void	sgr_apply(struct pen *, const struct filter_csi *);
 /* Its parameters, beginning with 0: "0;1;38;5;9". */
 void	sgr_write(const struct pen *, struct bytes *out);
 
-/* --- repaint.c ------------------------------------------------------------- */
+/* --- repaint.c ------------------------------------------------------------ */
 
 /* What brings the cursor of a terminal that shows the same to where it is, and
  * its pen, origin and character sets, wherever they were. */

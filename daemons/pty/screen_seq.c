@@ -53,7 +53,7 @@ reply(struct screen *s, const char *p)
 		s->ops.reply(s->arg, p, strlen(p));
 }
 
-/* --- text ------------------------------------------------------------------ */
+/* --- text ----------------------------------------------------------------- */
 
 /* Bytes of characters without more ado: libvterm wraps and scrolls. */
 static void
@@ -136,7 +136,7 @@ repeat(struct screen *s, int count)
 	}
 }
 
-/* --- saved cursors, character sets, buffers ------------------------------------ */
+/* --- saved cursors, character sets, buffers ------------------------------- */
 
 struct slot
 screen_slot_initial(void)
@@ -262,7 +262,7 @@ alternate(struct screen *s, int number, bool on)
 	live_cursor(s);
 }
 
-/* --- control characters and escape sequences ------------------------------------- */
+/* --- control characters and escape sequences ------------------------------ */
 
 /* n tab stops further, or back; attachers' terminals keep their own stops. */
 static void
@@ -417,7 +417,7 @@ on_esc(void *arg, char inter, char c)
 	}
 }
 
-/* --- modes ------------------------------------------------------------------------ */
+/* --- modes ---------------------------------------------------------------- */
 
 static void
 mouse(struct screen *s, int number, bool on)
@@ -498,7 +498,7 @@ report_mode(struct screen *s, bool dec, int number)
 	reply(s, buf);
 }
 
-/* --- CSI ---------------------------------------------------------------------------- */
+/* --- CSI ------------------------------------------------------------------ */
 
 static int
 param(const struct filter_csi *q, int i, int missing)
@@ -767,7 +767,7 @@ on_csi(void *arg, const struct filter_csi *q)
 		report_mode(s, q->leader == '?', param(q, 0, 0));
 }
 
-/* --- strings ---------------------------------------------------------------------- */
+/* --- strings -------------------------------------------------------------- */
 
 static void
 set_title(struct screen *s, const char *p, size_t n)

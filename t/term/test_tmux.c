@@ -26,7 +26,7 @@
 #define COLS	80
 #define WAIT_S	20
 
-/* --- tmux ------------------------------------------------------------------ */
+/* --- tmux ----------------------------------------------------------------- */
 
 /* A server of our own, and in it a pane that shows what we write to a fifo; it
  * ends when nobody has that open any more, as when a test has failed. */
@@ -163,7 +163,7 @@ seen(const char *which)
 	return s;
 }
 
-/* --- as it is seen ----------------------------------------------------------- */
+/* --- as it is seen -------------------------------------------------------- */
 
 static struct screen_cell
 looks(const struct screen *s, int buffer, int row, int col)
@@ -274,7 +274,7 @@ judge_repaint(const struct screen *s, int flags, const char *what)
 	judge(s, what);
 }
 
-/* --- a program in a terminal ----------------------------------------------------- */
+/* --- a program in a terminal ---------------------------------------------- */
 
 struct session {
 	struct screen	*s;
@@ -404,7 +404,7 @@ have(const char *program)
 	return false;
 }
 
-/* --- the programs -------------------------------------------------------------------- */
+/* --- the programs --------------------------------------------------------- */
 
 #define ARGV(...)	((char *const []){ __VA_ARGS__, NULL })
 
@@ -492,7 +492,7 @@ START_TEST(htop)
 }
 END_TEST
 
-/* --- random output: painted by tmux --------------------------------------------------- */
+/* --- random output: painted by tmux --------------------------------------- */
 
 static uint64_t	seed = 0x9e3779b97f4a7c14ULL;
 

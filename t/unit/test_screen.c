@@ -15,7 +15,7 @@
 
 #define HISTORY	200
 
-/* --- a screen, and what came out of it ------------------------------------- */
+/* --- a screen, and what came out of it ------------------------------------ */
 
 struct rig {
 	struct screen	*s;
@@ -127,7 +127,7 @@ cursor_is(const struct screen *s, int row, int col)
 	bytes_free(&b);
 }
 
-/* --- equal ------------------------------------------------------------------- */
+/* --- equal ---------------------------------------------------------------- */
 
 #define TABS	0x1	/* these too */
 
@@ -212,7 +212,7 @@ late_is_same(const struct screen *s, const char *when)
 	screen_free(t);
 }
 
-/* --- what others crash on ------------------------------------------------------ */
+/* --- what others crash on ------------------------------------------------- */
 
 static void
 survives(const char *p, size_t n)
@@ -315,7 +315,7 @@ START_TEST(smaller_and_back)
 }
 END_TEST
 
-/* --- what is shown ----------------------------------------------------------------- */
+/* --- what is shown -------------------------------------------------------- */
 
 #define SHOWS(in, out)							\
 	do {								\
@@ -449,7 +449,7 @@ START_TEST(history_is_kept)
 }
 END_TEST
 
-/* --- what attachers and the child hear --------------------------------------------- */
+/* --- what attachers and the child hear ------------------------------------ */
 
 START_TEST(answers_once)
 {
@@ -532,7 +532,7 @@ START_TEST(modes_are_known)
 }
 END_TEST
 
-/* --- random output ------------------------------------------------------------------- */
+/* --- random output -------------------------------------------------------- */
 
 static uint64_t	seed;
 
@@ -817,7 +817,7 @@ START_TEST(what_is_damaged_is_refused)
 }
 END_TEST
 
-/* --- memory ------------------------------------------------------------------------- */
+/* --- memory --------------------------------------------------------------- */
 
 static long
 resident_kb(void)
