@@ -464,8 +464,8 @@ static int64_t
 timeout(const struct attached *a)
 {
 	if (!a->painted || a->ended)
-		return SOON_MS * 5;
-	return a->consumed != a->told ? SOON_MS : SOON_MS * 10;
+		return ASK_MS / 3;
+	return a->consumed != a->told ? SOON_MS : BEAT_MS / 2;
 }
 
 static void
