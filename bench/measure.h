@@ -29,9 +29,9 @@ int	measure_cost(struct stage *, const struct crowd *,
 	    const struct load *, struct fanout_result *, struct error *);
 
 /* From the publishing of a message until the last member's copy is stored: of
- * one at a time to an idle mesh (and the same through the ceiling's hops: what
- * the machine and the broker take of it), and of per_s a second, whatever becomes of
- * the earlier ones. */
+ * one at a time to an idle mesh, and of per_s a second, whatever becomes of
+ * the earlier ones.  Bare: through the ceiling's hops, which is what machine
+ * and broker take of it. */
 struct latency_result {
 	double		p50_ms, p99_ms;
 	double		call_ms;	/* of measure_latency alone: what an
@@ -43,8 +43,8 @@ int	measure_latency(struct stage *, const struct crowd *,
 	    const struct load *, struct latency_result *ours,
 	    struct latency_result *bare, struct error *);
 int	measure_paced(struct stage *, const struct crowd *,
-	    const struct load *, double per_s, struct latency_result *,
-	    struct error *);
+	    const struct load *, double per_s, struct latency_result *ours,
+	    struct latency_result *bare, struct error *);
 
 /* Processor time of the roles while nothing is said, in % of a core. */
 #define IDLE_ROLES	5

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "arrivals.h"
+#include "ceiling.h"
 #include "clock.h"
 
 #define PACED_MS	3000	/* so long it is sent ... */
@@ -37,27 +38,53 @@ say_all(struct arrivals *a, struct stage *s, double period_us,
 			return -1;
 		bus_turn(s->bus, NULL, 0, 0);
 	}
-	return stage_await_idle(s, e);
+	return a->way->await_idle(s, e);
+}
+
+struct what {
+	struct stage		*stage;
+	const struct crowd	*crowd;
+	const struct load	*load;
+	double			 per_s;
+	struct latency_result	 result;
+};
+
+static int
+measure_way(void *arg, const struct way *way, struct error *e)
+{
+	struct what	*w = arg;
+	struct arrivals	 a;
+	struct cost	*cost = &w->result.cost;
+	double		 n = w->per_s * PACED_MS / 1000;
+	int		 r;
+
+	if (arrivals_begin(&a, w->stage, way, w->crowd, w->load, n < 100 ?
+	    100 : n > PACED_MAX ? PACED_MAX : (unsigned)n, e) == -1)
+		return -1;
+	if ((r = cost_begin(cost, w->stage, e)) == 0 &&
+	    (r = say_all(&a, w->stage, 1e6 / w->per_s, e)) == 0 &&
+	    (r = cost_end(cost, w->stage, (double)a.n * w->load->members, e))
+	    == 0)
+		r = arrivals_read(&a, w->stage, &w->result, e);
+	arrivals_free(&a);
+	return r;
 }
 
 int
 measure_paced(struct stage *s, const struct crowd *c, const struct load *l,
-    double per_s, struct latency_result *result, struct error *e)
+    double per_s, struct latency_result *ours, struct latency_result *bare,
+    struct error *e)
 {
-	struct arrivals	a;
+	struct what	w = { .stage = s, .crowd = c, .load = l,
+			    .per_s = per_s };
 	struct way	way;
-	double		n = per_s * PACED_MS / 1000;
-	int		r;
 
-	way_of_space(&way, s);
-	if (arrivals_begin(&a, s, &way, c, l, n < 100 ? 100 : n > PACED_MAX ?
-	    PACED_MAX : (unsigned)n, e) == -1)
+	if (ceiling_with(s, c, l, measure_way, &w, e) == -1)
 		return -1;
-	if ((r = cost_begin(&result->cost, s, e)) == 0 &&
-	    (r = say_all(&a, s, 1e6 / per_s, e)) == 0 &&
-	    (r = cost_end(&result->cost, s, (double)a.n * l->members, e))
-	    == 0)
-		r = arrivals_read(&a, s, result, e);
-	arrivals_free(&a);
-	return r;
+	*bare = w.result;
+	way_of_space(&way, s);
+	if (measure_way(&w, &way, e) == -1)
+		return -1;
+	*ours = w.result;
+	return 0;
 }

@@ -133,14 +133,15 @@ int
 say_paced(struct bench *b, const struct load *l, double per_s,
     double p99_most, struct error *e)
 {
-	struct latency_result	r;
+	struct latency_result	r, bare;
 
-	if (measure_paced(&b->stage, &b->crowd, l, per_s, &r, e) == -1)
+	if (measure_paced(&b->stage, &b->crowd, l, per_s, &r, &bare, e) == -1)
 		return -1;
 	printf("bench loaded members=%u messages_per_s=%.0f "
-	    "copies_per_s=%.0f p50_ms=%.2f p99_ms=%.2f broker_us=%.1f "
-	    "fanout_us=%.1f reader_us=%.1f\n", l->members, per_s,
-	    per_s * l->members, r.p50_ms, r.p99_ms, r.cost.broker_us,
+	    "copies_per_s=%.0f p50_ms=%.2f p99_ms=%.2f ceiling_p50_ms=%.2f "
+	    "ceiling_p99_ms=%.2f broker_us=%.1f fanout_us=%.1f "
+	    "reader_us=%.1f\n", l->members, per_s, per_s * l->members,
+	    r.p50_ms, r.p99_ms, bare.p50_ms, bare.p99_ms, r.cost.broker_us,
 	    r.cost.fanout_us, r.cost.reader_us);
 	if (r.p99_ms > p99_most)
 		miss(b, "loaded members=%u p99_ms=%.2f most=%.2f",

@@ -53,7 +53,8 @@ init_space(struct stage *s, struct error *e)
 	char			listen[32];
 	const char *const	argv[] = { "reeve", "init", "--state",
 				    s->state, "--space", PROPS_SPACE,
-				    "--listen", listen, NULL };
+				    "--listen", listen, "--no-agents",
+				    NULL };
 	int			port = props_free_port(e);
 
 	snprintf(listen, sizeof(listen), "127.0.0.1:%d", port);

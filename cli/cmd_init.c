@@ -20,6 +20,7 @@ struct init_opts {
 	const char	*space, *server, *listen, *import, *fanout_from;
 	const char	*config, *workspace, *signer_user;
 	int64_t		 lease_ttl_ms, dedup_ms, replicas, shards;
+	bool		 no_agents;
 };
 
 #define O(m)	offsetof(struct init_opts, m)
@@ -42,7 +43,9 @@ static const struct opt opts[] = {
 	{ "shards", OPT_NUMBER, O(shards), "N",
 	    "that a new space is cut into (1)" },
 	{ "workspace", OPT_STRING, O(workspace), "DIR",
-	    "run agents, whose files are under .cotal there" },
+	    "whose .cotal has the agents' files (the current one)" },
+	{ "no-agents", OPT_FLAG, O(no_agents), NULL,
+	    "delivery alone: no manager, no signer" },
 	{ "signer-user", OPT_STRING, O(signer_user), "NAME",
 	    "as whom the signer runs, where root runs it" },
 	{ "fanout-from", OPT_STRING, O(fanout_from), "SEQ|first|new",
@@ -111,7 +114,11 @@ settings_from(struct config *c, const struct init_opts *o, struct error *e)
 		    LAYOUT_SHARDS_MAX);
 	if (set_string(&c->space, space, e) == -1)
 		return -1;
-	if (o->workspace != NULL && set_workspace(c, o->workspace, e) == -1)
+	if (o->no_agents && (o->workspace != NULL || o->signer_user != NULL))
+		return error_set(e, EX_USAGE, "--no-agents: there is no "
+		    "--workspace and no --signer-user then");
+	if (!o->no_agents && set_workspace(c, o->workspace == NULL ? "." :
+	    o->workspace, e) == -1)
 		return -1;
 	if (o->lease_ttl_ms != 0)
 		c->lease_ttl_ms = o->lease_ttl_ms;
@@ -137,7 +144,8 @@ wanted_settings(struct config *c, const char *state,
 	if (o->config != NULL) {
 		if (o->space != NULL || o->server != NULL ||
 		    o->listen != NULL || o->workspace != NULL ||
-		    o->lease_ttl_ms != 0 || o->dedup_ms != 0 || o->replicas != 0)
+		    o->no_agents || o->lease_ttl_ms != 0 ||
+		    o->dedup_ms != 0 || o->replicas != 0)
 			return error_set(e, EX_USAGE, "--config names a file "
 			    "with all settings: change them there");
 		return config_read(c, state, o->config, e);
@@ -173,6 +181,8 @@ same_settings(const struct config *c, const struct config *want,
 	else if (o->workspace != NULL && c->workspace != NULL &&
 	    strcmp(c->workspace, want->workspace) != 0)
 		which = "--workspace";
+	else if (o->no_agents && c->workspace != NULL)
+		which = "--no-agents";
 	if (which == NULL)
 		return 0;
 	return error_set(e, EX_CONFIG, "%s differs from what %s/reeve.conf "

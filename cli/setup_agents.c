@@ -184,7 +184,8 @@ setup_agents_creds(struct setup *s, struct error *e)
 
 	if (s->config->workspace == NULL && s->signer_user != NULL)
 		return error_set(e, EX_USAGE, "--signer-user: there is no "
-		    "signer without a --workspace");
+		    "signer here; `reeve init --workspace DIR` "
+		    "makes one");
 	if (s->config->workspace == NULL)
 		return 0;
 	if (make_seed(s, e) == -1 || set_user(s, e) == -1)

@@ -303,7 +303,9 @@ space_init(struct space *s, const char *fmt, ...)
 	va_start(ap, fmt);
 	vsnprintf(options, sizeof(options), fmt, ap);
 	va_end(ap);
-	code = reeve(s, out, sizeof(out), "init --space t %s", options);
+	/* Delivery alone, but where a test says what agents it has. */
+	code = reeve(s, out, sizeof(out), "init --space t %s%s", options,
+	    strstr(options, "--workspace") == NULL ? " --no-agents" : "");
 	ck_assert_msg(code == 0, "reeve init: %d: %s", code, out);
 	load(s);
 }
