@@ -53,15 +53,19 @@ persona(const char *ref, const char *lines)
 static void
 make_agents(void)
 {
-	char	path[300], lines[900];
+	char	path[300], lines[900], text[900];
 
 	snprintf(path, sizeof(path), "%s/agent.sh", sp->dir);
-	write_file(path, "#!/bin/sh\n"
-	    "f=${0%/*}/said.$COTAL_NAME\n"
+	snprintf(text, sizeof(text), "#!/bin/sh\n"
+	    "f=%s/said.$COTAL_NAME\n"
 	    "{ for a; do echo \"arg=$a\"; done; env; echo \"cwd=$(pwd)\"; "
 	    "} >$f.tmp\n"
 	    "mv $f.tmp $f\n"
-	    "exec sleep 1000\n", 0755);
+	    "exec sleep 1000\n", sp->dir);
+	write_file(path, text, 0755);
+	/* In the place of the real one. */
+	snprintf(path, sizeof(path), "%s/bin/claude", sp->dir);
+	write_file(path, text, 0755);
 	snprintf(path, sizeof(path), "%s/deaf.sh", sp->dir);
 	write_file(path, "#!/bin/sh\n"
 	    "trap '' TERM HUP INT\n"
@@ -78,6 +82,9 @@ make_agents(void)
 	snprintf(lines, sizeof(lines), "capabilities: [spawn]\n"
 	    "command: %s\n", path);
 	persona("lead", lines);
+	snprintf(lines, sizeof(lines), "restart: on-failure\ncommand: %s\n",
+	    path);
+	persona("again", lines);
 	persona("brief", "command: sh -c \"exit 3\"\n");
 	persona("absent", "command: no-such-program-here\n");
 }
@@ -88,7 +95,7 @@ setup(void)
 {
 	static const char *const	others[] = { "lease", "fanout",
 					    "reader", "control" };
-	char				path[300];
+	char				path[4096];
 	size_t				i;
 
 	sp = space_new(NULL);
@@ -103,7 +110,9 @@ setup(void)
 		write_file(path, "", 0600);
 	}
 	make_agents();
-	/* What the supervisor has, no agent may see. */
+	/* What the supervisor has, no agent may see; programs it may find. */
+	snprintf(path, sizeof(path), "%s/bin:%s", sp->dir, getenv("PATH"));
+	setenv("PATH", path, 1);
 	setenv(SECRET, "1", 1);
 	space_start(sp);
 	unsetenv(SECRET);
@@ -192,19 +201,19 @@ unlink_in(const char *file)
 	return unlink(path);
 }
 
-/* Does any process of an agent live? */
-static bool
-has_process(const char *name)
+/* A process of an agent; 0: none lives. */
+static pid_t
+process_of(const char *name)
 {
 	char		 path[300], text[4096], want[100];
 	struct dirent	*d;
 	DIR		*proc = opendir("/proc");
-	bool		 found = false;
+	pid_t		 found = 0;
 	ssize_t		 n;
 	int		 fd;
 
 	snprintf(want, sizeof(want), "COTAL_NAME=%s", name);
-	while (proc != NULL && !found && (d = readdir(proc)) != NULL) {
+	while (proc != NULL && found == 0 && (d = readdir(proc)) != NULL) {
 		if (d->d_name[0] < '1' || d->d_name[0] > '9')
 			continue;
 		snprintf(path, sizeof(path), "/proc/%s/environ", d->d_name);
@@ -214,13 +223,19 @@ has_process(const char *name)
 		close(fd);
 		if (n <= 0)
 			continue;
-		found = memmem(text, (size_t)n, want, strlen(want) + 1) !=
-		    NULL && memmem(text, (size_t)n, sp->dir,
-		    strlen(sp->dir)) != NULL;
+		if (memmem(text, (size_t)n, want, strlen(want) + 1) != NULL &&
+		    memmem(text, (size_t)n, sp->dir, strlen(sp->dir)) != NULL)
+			found = (pid_t)strtol(d->d_name, NULL, 10);
 	}
 	if (proc != NULL)
 		closedir(proc);
 	return found;
+}
+
+static bool
+has_process(const char *name)
+{
+	return process_of(name) != 0;
 }
 
 static uint64_t
@@ -480,6 +495,24 @@ START_TEST(one_that_ends_by_itself)
 }
 END_TEST
 
+START_TEST(one_that_is_to_be_started_again)
+{
+	pid_t	pid;
+
+	spawn("again");
+	AWAIT(there("said.again", NULL) && has_process("again"));
+	pid = process_of("again");
+	ck_assert_int_eq(unlink_in("said.again"), 0);
+	role_kill(sp, "manager");
+	ck_assert_int_eq(kill(pid, SIGKILL), 0);
+	AWAIT(there("said.again", NULL));
+	AWAIT(role_is_ready(sp, "manager"));
+	ck_assert(agent_is("again", "running"));
+	stop("again");
+	ck_assert(!has_process("again"));
+}
+END_TEST
+
 START_TEST(one_that_does_not_listen)
 {
 	int64_t	began;
@@ -621,6 +654,36 @@ START_TEST(personas_by_the_wire)
 	ck_assert_ptr_nonnull(strstr(text, "Write all down."));
 	ck_assert_ptr_nonnull(strstr(text, "owner: U"));
 	free(text);
+}
+END_TEST
+
+/* An answer could be aimed at another's lane: nothing is done, nothing said. */
+START_TEST(an_answer_goes_only_to_the_callers_lane)
+{
+	struct caller	lead;
+	char		subject[SUBJECT_MAX], body[300];
+	struct bus_pub	p = { .subject = subject, .data = body };
+	struct error	e;
+	char		reply[SUBJECT_MAX];
+
+	spawn("lead");
+	become(&lead, "lead");
+	subject_ctl(subject, sizeof(subject), "t", "manager",
+	    lead.creds.key.public);
+	snprintf(body, sizeof(body), "{\"op\":\"start\",\"args\":{\"name\":"
+	    "\"critic\"},\"from\":{\"id\":\"%s\"}}",
+	    lead.creds.key.public);
+	snprintf(reply, sizeof(reply), "_INBOX_%s.x",
+	    sp->root_creds.key.public);
+	p.len = strlen(body);
+	p.reply = reply;
+	OK(bus_publish(lead.bus, &p, &e), e);
+	p.reply = NULL;
+	OK(bus_publish(lead.bus, &p, &e), e);
+	ck_assert_int_eq(bus_drain(lead.bus, CALL_MS), 0);
+	AWAIT(logged_times(sp, "request without a reply lane") == 2);
+	ck_assert_int_eq(count(""), 1);
+	leave(&lead);
 }
 END_TEST
 
@@ -830,6 +893,96 @@ START_TEST(the_ceiling_holds_for_starts_at_once)
 }
 END_TEST
 
+/* --- runs ------------------------------------------------------------------------------ */
+
+static const char	agents[] =
+    "{\"name\":\"lead\",\"agent\":\"claude\",\"hash\":\"a1\","
+    "\"body\":\"Lead.\",\"capabilities\":[\"spawn\"],"
+    "\"subscribe\":[\"general\"],\"allowSubscribe\":[\"general\"],"
+    "\"allowPublish\":[\"general\"]},"
+    "{\"name\":\"critic\",\"agent\":\"claude\",\"hash\":\"b2\","
+    "\"model\":\"opus\",\"subscribe\":[\"general\"],"
+    "\"allowSubscribe\":[\"general\"],\"allowPublish\":[]}";
+
+/* `reeve launch` of a run of these agents. */
+static int
+launch(const char *run, const char *space, const char *more)
+{
+	char	path[300], text[2000];
+
+	snprintf(path, sizeof(path), "%s/%s.json", sp->dir, run);
+	snprintf(text, sizeof(text), "{\"apiVersion\":\"cotal-launch/v1\","
+	    "\"space\":\"%s\",\"runId\":\"%s\",\"agents\":[%s]%s}",
+	    space, run, agents, more);
+	write_file(path, text, 0600);
+	return reeve(sp, out, sizeof(out), "launch %s", path);
+}
+
+START_TEST(a_run_is_started_and_stopped)
+{
+	char		path[400], *text;
+	struct error	e;
+
+	ck_assert_int_eq(launch("r1", "t", ",\"more\":1"), EX_DATAERR);
+	ck_assert_int_eq(launch("r1", "other", ""), EX_DATAERR);
+	check_nothing("no spec");
+	spawn("critic");
+	ck_assert_msg(launch("r1", "t", "") == 0, "%s", out);
+	ck_assert_str_eq(of_agent("lead", "runId"), "r1");
+	ck_assert_str_eq(of_agent("critic-2", "runId"), "r1");
+	snprintf(path, sizeof(path), "%s/said.critic-2", sp->dir);
+	AWAIT(access(path, F_OK) == 0);
+	text = file_read(path, 65536, NULL, &e);
+	ck_assert_msg(text != NULL, "%s", e.text);
+	ck_assert_ptr_nonnull(strstr(text, "arg=--strict-mcp-config\n"));
+	ck_assert_ptr_nonnull(strstr(text, "arg=opus\n"));
+	ck_assert_ptr_nonnull(strstr(text, "COTAL_NAME=critic-2\n"));
+	ck_assert_ptr_null(strstr(text, "SUA"));
+	free(text);
+	ck_assert(there("ws/.cotal/run/r1/agents/critic.md", NULL));
+	ck_assert_int_ne(launch("r1", "t", ""), 0);
+	ck_assert_int_eq(count(""), 3);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "launch --down r1"), 0);
+	ck_assert(agent_is("critic", "running"));
+	ck_assert_int_eq(count("--all"), 1);
+	ck_assert(!there("ws/.cotal/run/r1", NULL));
+	ck_assert(!there("ws/.cotal/run/r1.json", NULL));
+	ck_assert_int_eq(reeve(sp, NULL, 0, "launch --down r1"), EX_NOINPUT);
+	ck_assert_int_eq(reeve(sp, NULL, 0, "launch --down ../r1"), EX_USAGE);
+}
+END_TEST
+
+/* A link where the personas go: nothing is written through it. */
+START_TEST(a_run_follows_no_link)
+{
+	char	path[400], to[300];
+
+	snprintf(to, sizeof(to), "%s/elsewhere", sp->dir);
+	ck_assert(mkdir(to, 0700) == 0);
+	snprintf(path, sizeof(path), "%s/.cotal/run", ws);
+	ck_assert(mkdir(path, 0700) == 0);
+	snprintf(path, sizeof(path), "%s/.cotal/run/r1", ws);
+	ck_assert(symlink(to, path) == 0);
+	ck_assert_int_ne(launch("r1", "t", ""), 0);
+	ck_assert_int_eq(rmdir(to), 0);
+	await_nothing("a link");
+}
+END_TEST
+
+START_TEST(what_was_said_is_forgotten)
+{
+	struct agent	*a = agent_make(sp, "talker",
+			    "--allow-publish general");
+
+	agent_post_many(a, "general", "m", 5);
+	ck_assert_uint_eq(stream_messages(sp, STREAM_CHAT), 5);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "purge --dms"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "purged 5 messages"));
+	ck_assert_uint_eq(stream_messages(sp, STREAM_CHAT), 0);
+	agent_free(a);
+}
+END_TEST
+
 /* --- one only ------------------------------------------------------------------------------- */
 
 START_TEST(a_second_manager_is_refused)
@@ -860,20 +1013,26 @@ main(void)
 	TCase	*who = test_case("who", setup, 60);
 	TCase	*failing = test_case("failing", setup, 60);
 	TCase	*many = test_case("many", setup, 60);
+	TCase	*runs = test_case("runs", setup, 60);
 	TCase	*one = test_case("one", setup, 60);
 
 	tcase_add_test(life, an_agent_lives_and_ends);
 	tcase_add_test(life, one_that_ends_by_itself);
+	tcase_add_test(life, one_that_is_to_be_started_again);
 	tcase_add_test(life, one_that_does_not_listen);
 	tcase_add_test(life, agents_go_on_without_a_manager);
 	tcase_add_test(who, who_may_do_what);
 	tcase_add_test(who, children_go_with_who_started_them);
+	tcase_add_test(who, an_answer_goes_only_to_the_callers_lane);
 	tcase_add_test(who, personas_by_the_wire);
 	tcase_add_test(failing, refused_before_anything_is_made);
 	tcase_add_test(failing, a_start_that_fails_leaves_nothing);
 	tcase_add_test(failing, a_start_that_is_cut_off);
 	tcase_add_test(many, starts_at_once_have_names_of_their_own);
 	tcase_add_test(many, the_ceiling_holds_for_starts_at_once);
+	tcase_add_test(runs, a_run_is_started_and_stopped);
+	tcase_add_test(runs, a_run_follows_no_link);
+	tcase_add_test(runs, what_was_said_is_forgotten);
 	tcase_add_test(one, a_second_manager_is_refused);
-	return test_main("manager", life, who, failing, many, one, NULL);
+	return test_main("manager", life, who, failing, many, runs, one, NULL);
 }
