@@ -46,6 +46,8 @@ struct command {
 	const char		*summary;	/* a line */
 	const char		*more;		/* paragraphs for help; or NULL */
 	const struct opt	*opts;		/* or NULL */
+	const char		*letters;	/* of those that -x is, too: the
+						   first that begins so */
 	size_t			 opts_size;	/* of its options struct */
 	int			 min_args, max_args;	/* -1: any number */
 	/* opts: zeroed, then filled.  Returns the exit code. */

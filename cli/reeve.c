@@ -22,14 +22,14 @@
 extern const struct command
 	cmd_attach, cmd_channels, cmd_config, cmd_dead, cmd_down, cmd_help,
 	cmd_history, cmd_init, cmd_join, cmd_launch, cmd_leave, cmd_listen,
-	cmd_memberships, cmd_onboard, cmd_personas, cmd_ps, cmd_purge,
+	cmd_logs, cmd_memberships, cmd_onboard, cmd_personas, cmd_ps, cmd_purge,
 	cmd_reshard, cmd_restart, cmd_roster, cmd_send, cmd_spawn, cmd_start,
 	cmd_status, cmd_stop, cmd_up, cmd_wait;
 
 const struct command *const commands[] = {
 	&cmd_init, &cmd_up, &cmd_down, &cmd_status, &cmd_wait, &cmd_restart,
 	&cmd_stop, &cmd_start, &cmd_reshard, &cmd_personas, &cmd_spawn,
-	&cmd_launch, &cmd_ps, &cmd_attach, &cmd_purge, &cmd_onboard,
+	&cmd_launch, &cmd_ps, &cmd_attach, &cmd_logs, &cmd_purge, &cmd_onboard,
 	&cmd_send, &cmd_listen, &cmd_join,
 	&cmd_leave, &cmd_memberships, &cmd_roster, &cmd_channels,
 	&cmd_history, &cmd_dead, &cmd_config, &cmd_help, NULL };
@@ -194,6 +194,21 @@ long_options(const struct command *c, struct option *v)
 	v[n] = (struct option){ NULL, 0, NULL, 0 };
 }
 
+/* A letter's option as if its name were given. */
+static int
+code_of(const struct command *c, int code)
+{
+	const struct opt	*o;
+
+	if (c->letters == NULL || code >= CODE_STATE ||
+	    strchr(c->letters, code) == NULL)
+		return code;
+	for (o = c->opts; o->name != NULL; o++)
+		if (o->name[0] == code)
+			return CODE_FIRST + (int)(o - c->opts);
+	return code;
+}
+
 /* -1: go on with *first the first operand; else the exit code. */
 static int
 parse(struct cli *cli, const struct command *c, void *opts, int argc,
@@ -201,14 +216,18 @@ parse(struct cli *cli, const struct command *c, void *opts, int argc,
 {
 	static char	who[64];
 	struct option	longs[OPTS_MAX];
+	char		shorts[16];
 	int		code;
 
 	long_options(c, longs);
+	snprintf(shorts, sizeof(shorts), "h%s", c->letters == NULL ? "" :
+	    c->letters);
 	/* What getopt complains of is said by reeve. */
 	snprintf(who, sizeof(who), "reeve %s", c->name);
 	argv[0] = who;
 	optind = 1;
-	while ((code = getopt_long(argc, argv, "h", longs, NULL)) != -1) {
+	while ((code = getopt_long(argc, argv, shorts, longs, NULL)) != -1) {
+		code = code_of(c, code);
 		if (code == CODE_STATE) {
 			if (!take_state(cli, optarg))
 				return EX_USAGE;

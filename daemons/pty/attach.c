@@ -10,6 +10,7 @@
 #include "log.h"
 #include "pty_impl.h"
 
+#define TEXT_PART	(32 * 1024)	/* bytes of text in a frame */
 #define CHUNK		(32 * 1024)	/* of a repaint */
 #define REPAINT_MS	33		/* from one repaint to the next */
 #define BUFFERED_MAX	(4 * 1024 * 1024)	/* not taken by the broker */
@@ -445,11 +446,31 @@ on_consumed(struct attacher *a, const char *data, size_t len)
 		a->consumed = (uint64_t)n;
 }
 
+/* All rows as text, in parts; an empty one is the last. */
+static void
+say_text(struct pty *p, const char *id)
+{
+	struct bytes	text = { .p = NULL };
+	size_t		at, n;
+
+	screen_text(p->screen, -1, &text);
+	for (at = 0; !text.failed && at < text.n; at += n) {
+		n = text.n - at < TEXT_PART ? text.n - at : TEXT_PART;
+		send_frame(p, id, 't', text.p + at, n);
+	}
+	send_frame(p, id, 't', NULL, 0);
+	bytes_free(&text);
+}
+
 static void
 take(struct pty *p, const char *id, const char *data, size_t len)
 {
 	struct attacher	*a = find(p, id);
 
+	if (data[0] == 't') {
+		say_text(p, id);
+		return;
+	}
 	if (data[0] == 'a') {
 		on_attach(p, id, data + 1, len - 1);
 		return;

@@ -160,6 +160,24 @@ note_resume(struct pty *p)
 	cJSON_Delete(ran);
 }
 
+/* What the screen showed at the end, for `reeve logs`. */
+static void
+write_screen(struct pty *p)
+{
+	struct bytes	 text = { .p = NULL };
+	char		*path = path_of(p, "screen.txt");
+	struct error	 e;
+
+	screen_text(p->screen, -1, &text);
+	bytes_add(&text, "", 1);
+	if (text.failed)
+		fatal_memory();
+	if (file_write_private(path, text.p, 0600, &e) == -1)
+		log_warn("cannot write", "error=%s", log_str(e.text));
+	bytes_free(&text);
+	free(path);
+}
+
 void
 note_write(struct pty *p)
 {
@@ -179,6 +197,7 @@ note_write(struct pty *p)
 		cJSON_Delete(o);
 		return;
 	}
+	write_screen(p);
 	if (p->stop)
 		cJSON_Delete(o);
 	else {

@@ -85,7 +85,9 @@ make_agents(void)
 	snprintf(lines, sizeof(lines), "restart: on-failure\ncommand: %s\n",
 	    path);
 	persona("again", lines);
-	persona("brief", "command: sh -c \"exit 3\"\n");
+	persona("brief", "command: sh -c \"echo so be it; exit 3\"\n");
+	persona("chatty", "command: sh -c \"echo first; read -r x; "
+	    "echo last; read -r x\"\n");
 	persona("absent", "command: no-such-program-here\n");
 }
 
@@ -310,14 +312,14 @@ stop(const char *what)
 }
 
 static pid_t
-spawn_in_background(const char *ref, const char *file)
+reeve_in_background(const char *args, const char *file)
 {
 	const char	*bin = getenv("REEVE_BINDIR");
 	char		 cmd[900];
 	pid_t		 pid;
 
-	snprintf(cmd, sizeof(cmd), "exec %s/reeve --state %s spawn %s >%s "
-	    "2>&1", bin == NULL ? "." : bin, sp->state, ref, file);
+	snprintf(cmd, sizeof(cmd), "exec %s/reeve --state %s %s >%s 2>&1",
+	    bin == NULL ? "." : bin, sp->state, args, file);
 	if ((pid = fork()) == 0) {
 		execl("/bin/sh", "sh", "-c", cmd, (char *)NULL);
 		_exit(127);
@@ -490,8 +492,33 @@ START_TEST(one_that_ends_by_itself)
 	spawn("brief");
 	AWAIT(agent_is("brief", "exited"));
 	ck_assert_str_eq(of_agent("brief", "exit"), "3");
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "logs brief"), 0);
+	ck_assert_msg(strncmp(out, "so be it\n", 9) == 0, "%s", out);
 	AWAIT(!there("a/service/pty-brief", NULL));
 	ck_assert_int_eq(count(""), 0);
+}
+END_TEST
+
+START_TEST(what_one_has_shown)
+{
+	char	file[300], *text = NULL;
+	pid_t	pid;
+
+	spawn("chatty");
+	AWAIT(reeve(sp, out, sizeof(out), "logs chatty") == 0 &&
+	    strncmp(out, "first\n", 6) == 0);
+	snprintf(file, sizeof(file), "%s/logs", sp->dir);
+	pid = reeve_in_background("logs -f chatty", file);
+	AWAIT((text = file_read(file, 65536, NULL, NULL)) != NULL &&
+	    strcmp(text, "first\n") == 0);
+	free(text);
+	stop("chatty");
+	ck_assert(waitpid(pid, NULL, 0) == pid);
+	text = file_read(file, 65536, NULL, NULL);
+	ck_assert_ptr_nonnull(text);
+	ck_assert_msg(strncmp(text, "first\n", 6) == 0 &&
+	    strstr(text + 1, "first") == NULL, "%s", text);
+	free(text);
 }
 END_TEST
 
@@ -804,7 +831,7 @@ START_TEST(a_start_that_is_cut_off)
 	snprintf(file, sizeof(file), "%s/out.0", sp->dir);
 	for (i = 0; i < COUNT(when); i++) {
 		was = logged_times(sp, when[i]);
-		pid = spawn_in_background("critic", file);
+		pid = reeve_in_background("spawn critic", file);
 		AWAIT(logged_times(sp, when[i]) > was);
 		role_kill(sp, "manager");
 		/* Nobody will answer it. */
@@ -828,12 +855,13 @@ static int
 spawn_many(const char *ref, int n)
 {
 	pid_t	pids[32];
-	char	file[300];
+	char	file[300], args[100];
 	int	i, status, good = 0;
 
+	snprintf(args, sizeof(args), "spawn %s", ref);
 	for (i = 0; i < n; i++) {
 		snprintf(file, sizeof(file), "%s/out.%d", sp->dir, i);
-		pids[i] = spawn_in_background(ref, file);
+		pids[i] = reeve_in_background(args, file);
 	}
 	for (i = 0; i < n; i++) {
 		ck_assert(waitpid(pids[i], &status, 0) == pids[i]);
@@ -1018,6 +1046,7 @@ main(void)
 
 	tcase_add_test(life, an_agent_lives_and_ends);
 	tcase_add_test(life, one_that_ends_by_itself);
+	tcase_add_test(life, what_one_has_shown);
 	tcase_add_test(life, one_that_is_to_be_started_again);
 	tcase_add_test(life, one_that_does_not_listen);
 	tcase_add_test(life, agents_go_on_without_a_manager);
