@@ -101,7 +101,7 @@ struct screen {
 
 	/* While libvterm works. */
 	bool		 quiet;		/* no cell is touched */
-	bool		 keep_past;	/* what scrolls off goes to the history */
+	bool		 keep_past;	/* what scrolls off is kept */
 	int		 glyph_end;	/* column after the last glyph */
 	struct bytes	 live;
 };

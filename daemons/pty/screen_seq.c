@@ -119,14 +119,15 @@ on_glyph(void *arg, uint32_t cp)
 	screen_live(s, buf, n);
 }
 
+/* REP.  One row of it at most: a few bytes must not keep us busy for long. */
 static void
 repeat(struct screen *s, int count)
 {
 	uint32_t	cp = s->last;
 	char		c = (char)cp;
 
-	if (count > s->rows * s->cols)
-		count = s->rows * s->cols;
+	if (count > s->cols)
+		count = s->cols;
 	for (; cp != 0 && count > 0; count--) {
 		if (cp < 0x80)
 			on_ascii(s, &c, 1);

@@ -486,7 +486,7 @@ START_TEST(htop)
 	run(&c, ARGV("htop", "-d", "100"));
 	type(&c, "", "Quit");
 	compare(&c, "htop: its start");
-	type(&c, "\033[B\033[B\033OS", "Setup");
+	type(&c, "\033[B\033[B\033OQ", "Categories");
 	compare(&c, "htop: setup");
 	end(&c);
 }

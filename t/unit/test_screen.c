@@ -590,7 +590,8 @@ random_mode(struct bytes *b)
 				    1047, 1048, 1049, 1049, 1049, 2004, 9, 69 };
 
 	if (pick(5) == 0)
-		bytes_fmt(b, "\033[%d%c", pick(3) ? 4 : 20, pick(3) ? 'l' : 'h');
+		bytes_fmt(b, "\033[%d%c", pick(3) ? 4 : 20,
+		    pick(3) ? 'l' : 'h');
 	else
 		bytes_fmt(b, "\033[?%d%c", dec[pick(25)], pick(2) ? 'l' : 'h');
 }
