@@ -438,6 +438,49 @@ START_TEST(hands_over_unnoticed)
 }
 END_TEST
 
+/* Where there is no newer one, the old one goes on; then there is. */
+START_TEST(hands_over_to_nobody)
+{
+	const char	*dir = getenv("REEVE_BINDIR");
+	char		 cmd[4096];
+	pid_t		 child;
+
+	terminal_sh(&t, "never", "echo child=$$; while read x; do "
+	    "echo got:$x; done");
+	snprintf(cmd, sizeof(cmd), "mkdir %s/bin && cp %s/reeve-pty %s/bin",
+	    sp->dir, dir == NULL ? "." : dir, sp->dir);
+	ck_assert_int_eq(system(cmd), 0);
+	snprintf(cmd, sizeof(cmd), "%s/bin", sp->dir);
+	setenv("REEVE_BINDIR", cmd, 1);
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, (child = pid_after(&w, "child=")) > 1);
+	snprintf(cmd, sizeof(cmd), "mv %s/bin/reeve-pty %s/newer", sp->dir,
+	    sp->dir);
+	ck_assert_int_eq(system(cmd), 0);
+	ck_assert(kill(t.pid, SIGUSR2) == 0);
+	WATCH_AWAIT(&w, w.holds == 1);
+	watch_send(&w, 'h', "");
+	WATCH_AWAIT(&w, w.resumes == 1);
+	ck_assert(logged(sp, "msg=\"cannot hand over\""));
+	watch_type(&w, "one\r");
+	WATCH_AWAIT(&w, watch_shows(&w, "got:one"));
+	snprintf(cmd, sizeof(cmd), "mv %s/newer %s/bin/reeve-pty", sp->dir,
+	    sp->dir);
+	ck_assert_int_eq(system(cmd), 0);
+	ck_assert(kill(t.pid, SIGUSR2) == 0);
+	WATCH_AWAIT(&w, w.holds == 2);
+	watch_send(&w, 'h', "");
+	WATCH_AWAIT(&w, w.resumes == 2);
+	ck_assert(logged(sp, "msg=\"handed over\""));
+	watch_type(&w, "two\r");
+	WATCH_AWAIT(&w, watch_shows(&w, "got:two"));
+	ck_assert(lives(child));
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
 /* --- the broker goes, the process goes ---------------------------------------------------- */
 
 START_TEST(goes_on_without_a_broker)
@@ -755,6 +798,7 @@ main(void)
 	tcase_add_test(watched, takes_all_bytes);
 	tcase_add_test(watched, a_slow_one_costs_nothing);
 	tcase_add_test(passing, hands_over_unnoticed);
+	tcase_add_test(passing, hands_over_to_nobody);
 	tcase_add_test(passing, goes_on_without_a_broker);
 	tcase_add_test(passing, killed_itself);
 	tcase_add_test(attached, attaches_and_detaches);
