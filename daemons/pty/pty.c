@@ -35,6 +35,7 @@
 #define SILENT_MS	6000	/* our own does not come back: a dead link */
 #define READ_MAX	(64 * 1024)	/* at one turn */
 #define HANGUP_MS	100	/* a child that has closed its terminal */
+#define GONE		" (deleted)"	/* as the kernel says it of a program */
 #define HOLD_MS		300	/* for attachers to hold their input */
 
 struct options {
@@ -531,6 +532,10 @@ find_exe(struct pty *p, struct error *e)
 	if (n <= 0)
 		return error_errno(e, EX_OSERR, "/proc/self/exe");
 	p->exe[n] = '\0';
+	/* It was replaced just now: what is there is what we want, then. */
+	if ((size_t)n > strlen(GONE) &&
+	    strcmp(p->exe + n - strlen(GONE), GONE) == 0)
+		p->exe[(size_t)n - strlen(GONE)] = '\0';
 	return 0;
 }
 
