@@ -60,6 +60,19 @@ bus_buffered(const struct bus *b)
 
 /* --- the turn -------------------------------------------------------------- */
 
+/*
+ * Whoever may take from a consumer can have what is stored delivered wherever
+ * he likes: the server does not ask whether he may publish there.  It comes
+ * under the subject that it was stored with.  In an inbox of ours that is as
+ * it should be; elsewhere it is nobody's word.
+ */
+static bool
+is_aimed(const struct bus_sub *s, natsMsg *m)
+{
+	return s->pattern != NULL &&
+	    !subject_matches(s->pattern, natsMsg_GetSubject(m));
+}
+
 static void
 dispatch_sub(struct bus_sub *s)
 {
@@ -77,7 +90,9 @@ dispatch_sub(struct bus_sub *s)
 				    natsSubscription_GetSubject(s->sub));
 			else if (st != NATS_OK)
 				return;
-			if (m != NULL)
+			if (m != NULL && is_aimed(s, m))
+				bus_msg_free(m);
+			else if (m != NULL)
 				s->fn(s->arg, m);
 		}
 }
@@ -171,6 +186,7 @@ bus_sub_free(struct bus *b, struct bus_sub *s)
 {
 	TAILQ_REMOVE(&b->subs, s, entry);
 	natsSubscription_Destroy(s->sub);
+	free(s->pattern);
 	free(s);
 }
 
@@ -178,11 +194,14 @@ struct bus_sub *
 bus_subscribe(struct bus *b, const char *subject, const char *queue,
     bus_msg_fn *fn, void *arg, struct error *e)
 {
+	const bool	 own = strncmp(subject, "_INBOX_", 7) == 0;
 	struct bus_sub	*s;
 	natsStatus	 st;
 
-	if ((s = calloc(1, sizeof(*s))) == NULL) {
+	if ((s = calloc(1, sizeof(*s))) == NULL ||
+	    (!own && (s->pattern = strdup(subject)) == NULL)) {
 		error_errno(e, EX_OSERR, "subscribe");
+		free(s);
 		return NULL;
 	}
 	s->fn = fn;
@@ -193,13 +212,14 @@ bus_subscribe(struct bus *b, const char *subject, const char *queue,
 	else
 		st = natsConnection_SubscribeSync(&s->sub, b->nc, subject);
 	/* Ours are bounded by what was asked for, and must not be dropped. */
-	if (st == NATS_OK && strncmp(subject, "_INBOX_", 7) == 0)
+	if (st == NATS_OK && own)
 		st = natsSubscription_SetPendingLimits(s->sub, -1, -1);
 	if (st != NATS_OK) {
 		error_set(e, st == NATS_INVALID_SUBJECT ? EX_DATAERR :
 		    EX_UNAVAILABLE, "cannot subscribe %s: %s", subject,
 		    natsStatus_GetText(st));
 		natsSubscription_Destroy(s->sub);
+		free(s->pattern);
 		free(s);
 		return NULL;
 	}

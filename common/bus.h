@@ -63,7 +63,8 @@ size_t	bus_buffered(const struct bus *);
 typedef void	bus_msg_fn(void *arg, natsMsg *);
 
 /* queue may be NULL.  -1 with *e only when the connection is dead; a refusal
- * by the broker comes later: bus_refused. */
+ * by the broker comes later: bus_refused.  A message of another subject than
+ * was asked for is passed over, but in an inbox of ours. */
 struct bus_sub *bus_subscribe(struct bus *, const char *subject,
 	    const char *queue, bus_msg_fn *, void *arg, struct error *);
 void	bus_unsubscribe(struct bus *, struct bus_sub *);

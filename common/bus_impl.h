@@ -23,6 +23,7 @@ struct bus_sub {
 	natsSubscription	*sub;
 	bus_msg_fn		*fn;
 	void			*arg;
+	char			*pattern;	/* NULL: an inbox of ours */
 	bool			 gone;
 };
 TAILQ_HEAD(bus_subs, bus_sub);

@@ -9,6 +9,8 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "jetstream.h"
+#include "json.h"
 #include "profile.h"
 #include "space.h"
 
@@ -539,6 +541,61 @@ START_TEST(nothing_below_one_level)
 }
 END_TEST
 
+/* What an agent has stored it can have delivered wherever it likes: the
+ * server does not check whether it may publish there.  It must not be taken
+ * for a key pressed in another's terminal. */
+START_TEST(what_is_aimed_elsewhere_is_not_heard)
+{
+	struct creds		 c, other;
+	struct bus		*b = connect_as(PROFILE_AGENT, &c);
+	struct bus		*pty = connect_as(PROFILE_PTY, &other);
+	char			 stored[300], next[300], in[300], name[80];
+	struct bus_pub		 dm = { .subject = stored, .data = "irm\r",
+				    .len = 4 };
+	struct bus_pub		 aim = { .subject = next, .reply = in,
+				    .data = "1", .len = 1 };
+	struct bus_pub		 key = { .subject = in, .data = "" };
+	struct js_consumer	 taken = { .n_delivered = 0 };
+	char			 text[400];
+	cJSON			*config;
+	struct error		 e;
+	int64_t			 until = clock_ms() + AWAIT_MS;
+	unsigned		 n = 0;
+
+	snprintf(name, sizeof(name), "dm_%s", c.key.public);
+	snprintf(text, sizeof(text), "{\"name\":\"%s\",\"durable_name\":\"%s\","
+	    "\"ack_policy\":\"explicit\",\"filter_subject\":"
+	    "\"cotal.t.inst.%s.*\"}", name, name, c.key.public);
+	ck_assert_ptr_nonnull(config = json_parse(text, strlen(text), &e));
+	OK(js_consumer_create(sp->root, "DM_t", name, config, NULL, &e), e);
+	cJSON_Delete(config);
+	expand(in, sizeof(in), "reeve.t.pty.!.in.*", c.key.public);
+	ck_assert_ptr_nonnull(bus_subscribe(pty, in, NULL, count, &n, &e));
+	OK(bus_await(pty, AWAIT_MS, &e), e);
+	expand(stored, sizeof(stored), "cotal.t.inst.~.~", c.key.public);
+	OK(js_publish(b, &dm, NULL, NULL, &e), e);
+	expand(next, sizeof(next), "@CONSUMER.MSG.NEXT.DM_t.dm_~",
+	    c.key.public);
+	expand(in, sizeof(in), "reeve.t.pty.!.in.~", c.key.public);
+	OK(bus_publish(b, &aim, &e), e);
+	OK(bus_drain(b, AWAIT_MS), e);
+	while (taken.n_delivered == 0) {
+		ck_assert(clock_ms() < until);
+		OK(js_consumer_info(sp->root, "DM_t", name, &taken, &e), e);
+		js_consumer_free(&taken);
+	}
+	OK(bus_publish(sp->root, &key, &e), e);
+	OK(bus_drain(sp->root, AWAIT_MS), e);
+	for (; n == 0; bus_turn(pty, NULL, 0, 20))
+		ck_assert(clock_ms() < until);
+	ck_assert_uint_eq(n, 1);
+	bus_close(pty);
+	bus_close(b);
+	creds_wipe(&other);
+	creds_wipe(&c);
+}
+END_TEST
+
 /* A trust of the same name is another trust. */
 START_TEST(credential_of_another_space)
 {
@@ -579,6 +636,7 @@ main(void)
 	tcase_add_loop_test(tc, subscribing, 0, N_PROFILES);
 	tcase_add_test(tc, body_must_match_the_pinned_filter);
 	tcase_add_loop_test(tc, nothing_below_one_level, 0, 4);
+	tcase_add_test(tc, what_is_aimed_elsewhere_is_not_heard);
 	tcase_add_test(tc, credential_of_another_space);
 	return test_main("profiles", tc, NULL);
 }
