@@ -14,25 +14,6 @@
 #include "services.h"
 #include "setup.h"
 
-/* s in single quotes for sh; malloc'd. */
-static char *
-sh_quote(const char *s)
-{
-	char	*out = malloc(strlen(s) * 4 + 3), *p = out;
-
-	if (out == NULL)
-		return NULL;
-	*p++ = '\'';
-	for (; *s != '\0'; s++)
-		if (*s == '\'')
-			p = stpcpy(p, "'\\''");
-		else
-			*p++ = *s;
-	*p++ = '\'';
-	*p = '\0';
-	return out;
-}
-
 /* needs: the services that come before it, a line each.  dir: "service", or
  * where it is made. */
 static int
@@ -160,8 +141,8 @@ setup_service(struct setup *s, const char *name, const char *role,
 	snprintf(file, sizeof(file), "reeve-%s", role);
 	if ((path = setup_program(file, e)) == NULL)
 		return -1;
-	program = sh_quote(path);
-	state = sh_quote(s->config->state);
+	program = service_quote(path);
+	state = service_quote(s->config->state);
 	if (program == NULL || state == NULL || asprintf(&exec,
 	    "%s --state %s%s%s --notify-fd 3", program, state,
 	    args[0] == '\0' ? "" : " ", args) == -1)
@@ -213,9 +194,9 @@ broker_service(struct setup *s, struct error *e)
 
 	if (server != NULL &&
 	    (path = setup_program("reeve-broker", e)) != NULL) {
-		q_server = sh_quote(server);
-		q_conf = conf == NULL ? NULL : sh_quote(conf);
-		q_path = sh_quote(path);
+		q_server = service_quote(server);
+		q_conf = conf == NULL ? NULL : service_quote(conf);
+		q_path = service_quote(path);
 		if (q_server == NULL || q_conf == NULL || q_path == NULL ||
 		    asprintf(&exec, "%s --at '%s:%d' --notify-fd 3 %s -c %s",
 		    q_path, listens_at(s->config), s->config->listen_port,

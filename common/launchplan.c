@@ -256,12 +256,7 @@ static int
 copy_strings(struct strlist *to, const struct json_strings *from,
     struct error *e)
 {
-	size_t	i;
-
-	for (i = 0; i < from->n; i++)
-		if (!strlist_add(to, from->v[i]))
-			return out_of_memory(e);
-	return 0;
+	return strlist_add_all(to, from->v, from->n) ? 0 : out_of_memory(e);
 }
 
 static int

@@ -283,3 +283,21 @@ reeved_pid(const struct config *c)
 	close(fd);
 	return pid;
 }
+
+char *
+service_quote(const char *s)
+{
+	char	*out = malloc(strlen(s) * 4 + 3), *p = out;
+
+	if (out == NULL)
+		return NULL;
+	*p++ = '\'';
+	for (; *s != '\0'; s++)
+		if (*s == '\'')
+			p = stpcpy(p, "'\\''");
+		else
+			*p++ = *s;
+	*p++ = '\'';
+	*p = '\0';
+	return out;
+}

@@ -45,4 +45,7 @@ void	services_rescan(const struct config *);
 /* The pid that holds reeved.lock; 0: reeved does not run. */
 long	reeved_pid(const struct config *);
 
+/* A word of a run script: s in single quotes for sh; malloc'd, or NULL. */
+char	*service_quote(const char *s);
+
 #endif

@@ -37,6 +37,17 @@ strlist_add(struct strlist *l, const char *s)
 }
 
 bool
+strlist_add_all(struct strlist *l, char *const *v, size_t n)
+{
+	size_t	i;
+
+	for (i = 0; i < n; i++)
+		if (!strlist_add(l, v[i]))
+			return false;
+	return true;
+}
+
+bool
 strlist_addf(struct strlist *l, const char *fmt, ...)
 {
 	char	buf[FORMAT_MAX];

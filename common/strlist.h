@@ -15,6 +15,7 @@ struct strlist {
 bool	strlist_add(struct strlist *, const char *s);
 bool	strlist_addf(struct strlist *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
+bool	strlist_add_all(struct strlist *, char *const *v, size_t n);
 /* Split at `sep`, surrounding blanks of each trimmed, empty ones dropped. */
 bool	strlist_split(struct strlist *, const char *s, char sep);
 bool	strlist_has(const struct strlist *, const char *s);

@@ -12,6 +12,7 @@
 
 #include "acls.h"
 #include "clock.h"
+#include "ctl.h"
 #include "gate.h"
 #include "jetstream.h"
 #include "json.h"
@@ -111,12 +112,6 @@ due_request(struct responder *rs, int64_t *left_ms)
 	return NULL;
 }
 
-static bool
-is_bound(natsMsg *m)
-{
-	return reply_is_bound(natsMsg_GetSubject(m), natsMsg_GetReply(m));
-}
-
 /* Whoever asked must see a refusal from what passes. */
 static const char *
 reason(const struct error *e, char *buf, size_t size)
@@ -135,23 +130,10 @@ reason(const struct error *e, char *buf, size_t size)
 static void
 answer(struct responder *rs, natsMsg *m, cJSON *data, const struct error *e)
 {
-	cJSON		*o = cJSON_CreateObject();
-	char		*body, text[sizeof(e->text)];
-	struct bus_pub	 p = { .subject = natsMsg_GetReply(m) };
+	char	text[sizeof(e->text)];
 
-	if (o == NULL || !json_set_bool(o, "ok", data != NULL))
-		fatal_memory();
-	if (data != NULL)
-		cJSON_AddItemToObject(o, "data", data);
-	else if (!json_set_str(o, "error", reason(e, text, sizeof(text))))
-		fatal_memory();
-	if ((body = json_print(o)) == NULL)
-		fatal_memory();
-	p.data = body;
-	p.len = strlen(body);
-	(void)bus_publish(rs->control.bus, &p, NULL);
-	free(body);
-	cJSON_Delete(o);
+	ctl_answer(rs->control.bus, natsMsg_GetReply(m), data,
+	    data != NULL ? NULL : reason(e, text, sizeof(text)), 0);
 }
 
 /* Far more than a request can need: a flood of these must not fill us. */
@@ -163,7 +145,7 @@ refuse_large(struct responder *rs, natsMsg *m)
 	rs->overflow++;
 	error_set(&e, EX_DATAERR, "the request has %d bytes; at most %d are "
 	    "read", natsMsg_GetDataLength(m), REQUEST_MAX);
-	if (is_bound(m))
+	if (ctl_is_bound(m))
 		answer(rs, m, NULL, &e);
 }
 
@@ -178,7 +160,7 @@ refuse_queued(struct responder *rs)
 	error_set(&e, EX_TEMPFAIL, "%s", ENDING);
 	while ((q = STAILQ_FIRST(&rs->queue)) != NULL) {
 		take_request(rs, q);
-		if (is_bound(q->msg))
+		if (ctl_is_bound(q->msg))
 			answer(rs, q->msg, NULL, &e);
 		bus_msg_free(q->msg);
 		free(q);
@@ -211,24 +193,6 @@ on_request(void *arg, natsMsg *m)
 }
 
 /* --- checking ------------------------------------------------------------------------ */
-
-struct body {
-	char	*op, *from_id;
-	cJSON	*args;
-};
-
-static const struct json_field from_fields[] = {
-	{ .name = "id", .type = JSON_STRING, .required = true,
-	    .offset = offsetof(struct body, from_id) },
-	JSON_END };
-static const struct json_field body_fields[] = {
-	{ .name = "op", .type = JSON_STRING, .required = true, .max = 64,
-	    .offset = offsetof(struct body, op) },
-	{ .name = "args", .type = JSON_OBJECT,
-	    .offset = offsetof(struct body, args) },
-	{ .name = "from", .type = JSON_OBJECT, .required = true,
-	    .sub = from_fields, .offset = 0 },
-	JSON_END };
 
 static const struct op *
 find_op(const char *name)
@@ -301,38 +265,21 @@ check_acl(struct control *c, const struct request *rq, struct error *e)
 	return rv;
 }
 
-/* The caller is who the broker let publish on this subject. */
-static int
-check_caller(const struct body *b, const struct subject *s, char *caller,
-    size_t size, struct error *e)
-{
-	snprintf(caller, size, "%.*s", (int)s->sender_len, s->sender);
-	if (strcmp(b->from_id, caller) != 0)
-		return error_set(e, EX_NOPERM, "from.id is not the sender of "
-		    "this request");
-	if (!name_is_id(caller))
-		return error_set(e, EX_NOPERM, "the sender is not an id");
-	return 0;
-}
-
 /* --- serving ---------------------------------------------------------------------------- */
 
 static int
-serve_parsed(struct responder *rs, const struct body *b,
-    const struct subject *s, struct waiting *wait, cJSON *data,
-    struct error *e)
+serve_parsed(struct responder *rs, const struct ctl_request *asked,
+    struct waiting *wait, cJSON *data, struct error *e)
 {
-	char		 caller[SUBJECT_MAX];
-	struct request	 rq = { .caller = caller, .args = b->args,
+	struct request	 rq = { .caller = asked->caller, .args = asked->args,
 			    .wait = wait };
 	const struct op	*op;
 
-	if (check_caller(b, s, caller, sizeof(caller), e) == -1 ||
-	    control_check_layout(&rs->control, e) == -1)
+	if (control_check_layout(&rs->control, e) == -1)
 		return -1;
-	if ((op = find_op(b->op)) == NULL)
+	if ((op = find_op(asked->op)) == NULL)
 		return error_set(e, EX_DATAERR, "op \"%s\" not supported on "
-		    "the delivery control service", b->op);
+		    "the delivery control service", asked->op);
 	if (op->channel && check_channel(&rq, e) == -1)
 		return -1;
 	if (op->acl && check_acl(&rs->control, &rq, e) == -1)
@@ -380,25 +327,21 @@ drop_unbound(struct responder *rs, natsMsg *m)
 static bool
 serve(struct responder *rs, natsMsg *m, struct waiting *wait)
 {
-	struct body	 b = { NULL, NULL, NULL };
-	struct subject	 s;
-	struct error	 e = { .code = 0 };
-	cJSON		*body, *data = NULL;
-	int		 r = -1;
+	struct ctl_request	 rq;
+	struct error		 e = { .code = 0 };
+	cJSON			*data = NULL;
+	int			 r = -1;
 
-	if (!subject_parse(&s, natsMsg_GetSubject(m)) ||
-	    s.kind != SUBJECT_CTL || !is_bound(m)) {
+	if (!ctl_is_bound(m)) {
 		drop_unbound(rs, m);
 		return true;
 	}
-	body = json_parse(natsMsg_GetData(m),
-	    (size_t)natsMsg_GetDataLength(m), &e);
-	if (body != NULL && json_read(body, body_fields, &b, "", &e) == 0) {
+	if (ctl_read(&rq, m, &e) == 0) {
 		if ((data = cJSON_CreateObject()) == NULL)
 			fatal_memory();
-		r = serve_parsed(rs, &b, &s, wait, data, &e);
+		r = serve_parsed(rs, &rq, wait, data, &e);
 	}
-	cJSON_Delete(body);
+	ctl_free(&rq);
 	if (r != 0) {
 		cJSON_Delete(data);
 		data = NULL;

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "clock.h"
+#include "ctl.h"
 #include "json.h"
 #include "log.h"
 
@@ -34,31 +35,6 @@ static const struct {
 
 /* --- answers ------------------------------------------------------------------- */
 
-static void
-send_answer(struct manager *m, const char *reply, cJSON *data,
-    const struct error *e)
-{
-	cJSON		*o = cJSON_CreateObject();
-	struct bus_pub	 p = { .subject = reply };
-	char		*body;
-
-	if (o == NULL || !json_set_bool(o, "ok", data != NULL))
-		fatal_memory();
-	if (data != NULL)
-		cJSON_AddItemToObject(o, "data", data);
-	else if (!json_set_str(o, "error", e->text) ||
-	    !json_set_i64(o, "code", e->code))
-		fatal_memory();
-	if ((body = json_print(o)) == NULL)
-		fatal_memory();
-	p.data = body;
-	p.len = strlen(body);
-	if (m->role->bus != NULL)
-		(void)bus_publish(m->role->bus, &p, NULL);
-	free(body);
-	cJSON_Delete(o);
-}
-
 void
 manager_answer(struct manager *m, struct ask *ask, cJSON *data,
     const struct error *e)
@@ -73,38 +49,15 @@ manager_answer(struct manager *m, struct ask *ask, cJSON *data,
 		    log_str(e->text));
 	}
 	m->served++;
-	send_answer(m, ask->reply, data, e);
+	if (m->role->bus == NULL)
+		cJSON_Delete(data);
+	else
+		ctl_answer(m->role->bus, ask->reply, data, data != NULL ?
+		    NULL : e->text, data != NULL ? 0 : e->code);
 	free(ask);
 }
 
 /* --- requests ------------------------------------------------------------------- */
-
-/* The broker does not check a reply subject against the requester: answer
- * only on the requester's own lane. */
-static bool
-is_bound(natsMsg *m)
-{
-	return reply_is_bound(natsMsg_GetSubject(m), natsMsg_GetReply(m)) &&
-	    strlen(natsMsg_GetReply(m)) < SUBJECT_MAX;
-}
-
-struct body {
-	char	*op, *from_id;
-	cJSON	*args;
-};
-
-static const struct json_field from_fields[] = {
-	{ .name = "id", .type = JSON_STRING, .required = true,
-	    .offset = offsetof(struct body, from_id) },
-	JSON_END };
-static const struct json_field body_fields[] = {
-	{ .name = "op", .type = JSON_STRING, .required = true, .max = 64,
-	    .offset = offsetof(struct body, op) },
-	{ .name = "args", .type = JSON_OBJECT,
-	    .offset = offsetof(struct body, args) },
-	{ .name = "from", .type = JSON_OBJECT, .required = true,
-	    .sub = from_fields, .offset = 0 },
-	JSON_END };
 
 static int
 find_tier(const struct subject *s, enum tier *tier, struct error *e)
@@ -140,40 +93,25 @@ find_op(const char *name, enum tier tier, const char *service, size_t len,
 	return NULL;
 }
 
-/* The caller is who the broker let publish on this subject. */
-static int
-check_caller(const struct body *b, const struct subject *s, char *caller,
-    size_t size, struct error *e)
-{
-	snprintf(caller, size, "%.*s", (int)s->sender_len, s->sender);
-	if (strcmp(b->from_id, caller) != 0)
-		return error_set(e, EX_NOPERM, "from.id is not the sender of "
-		    "this request");
-	if (!name_is_id(caller))
-		return error_set(e, EX_NOPERM, "the sender is not an id");
-	return 0;
-}
-
 /* 0: *data is the answer; -1: *e is; 1: it is answered later. */
 static int
-run_op(struct manager *m, const struct body *b, const struct subject *s,
-    struct ask **ask, cJSON **data, struct error *e)
+run_op(struct manager *m, const struct ctl_request *asked, struct ask **ask,
+    cJSON **data, struct error *e)
 {
-	char		 caller[SUBJECT_MAX];
-	struct request	 rq = { .caller = caller, .ask = *ask };
-	const struct op	*op;
-	cJSON		*none = NULL;
-	int		 r;
+	const struct subject	*s = &asked->subject;
+	struct request		 rq = { .caller = asked->caller,
+				    .args = asked->args, .ask = *ask };
+	const struct op		*op;
+	cJSON			*none = NULL;
+	int			 r;
 
-	if (check_caller(b, s, caller, sizeof(caller), e) == -1 ||
-	    find_tier(s, &rq.tier, e) == -1 ||
-	    (op = find_op(b->op, rq.tier, s->rest, s->rest_len, e)) == NULL)
+	if (find_tier(s, &rq.tier, e) == -1 || (op = find_op(asked->op,
+	    rq.tier, s->rest, s->rest_len, e)) == NULL)
 		return -1;
-	if (b->args == NULL && (none = cJSON_CreateObject()) == NULL)
+	if (rq.args == NULL && (rq.args = none = cJSON_CreateObject()) == NULL)
 		fatal_memory();
-	rq.args = b->args != NULL ? b->args : none;
 	log_info("request", "op=%s service=%.*s caller=%s", op->name,
-	    (int)s->rest_len, s->rest, log_str(caller));
+	    (int)s->rest_len, s->rest, rq.caller);
 	r = op->run(m, &rq, data, e);
 	*ask = rq.ask;
 	cJSON_Delete(none);
@@ -181,32 +119,35 @@ run_op(struct manager *m, const struct body *b, const struct subject *s,
 }
 
 static void
+drop_unbound(struct manager *m, natsMsg *msg)
+{
+	m->unbound++;
+	log_warn("request without a reply lane of its own",
+	    "subject=%s reply=%s", log_str(natsMsg_GetSubject(msg)),
+	    log_str(natsMsg_GetReply(msg)));
+}
+
+static void
 serve(struct manager *m, natsMsg *msg, int64_t came_ms)
 {
-	struct body	 b = { NULL, NULL, NULL };
-	struct subject	 s;
-	struct error	 e = { .code = 0 };
-	struct ask	*ask = calloc(1, sizeof(*ask));
-	cJSON		*body, *data = NULL;
-	int		 r = -1;
+	struct ctl_request	 rq;
+	struct error		 e = { .code = 0 };
+	struct ask		*ask;
+	cJSON			*data = NULL;
+	int			 r = -1;
 
-	if (ask == NULL || !subject_parse(&s, natsMsg_GetSubject(msg)) ||
-	    s.kind != SUBJECT_CTL || !is_bound(msg)) {
-		m->unbound++;
-		log_warn("request without a reply lane of its own",
-		    "subject=%s reply=%s", log_str(natsMsg_GetSubject(msg)),
-		    log_str(natsMsg_GetReply(msg)));
-		free(ask);
+	if (!ctl_is_bound(msg)) {
+		drop_unbound(m, msg);
 		return;
 	}
+	if ((ask = calloc(1, sizeof(*ask))) == NULL)
+		fatal_memory();
 	snprintf(ask->reply, sizeof(ask->reply), "%s",
 	    natsMsg_GetReply(msg));
 	ask->deadline_ms = came_ms + ANSWER_MS;
-	body = json_parse(natsMsg_GetData(msg),
-	    (size_t)natsMsg_GetDataLength(msg), &e);
-	if (body != NULL && json_read(body, body_fields, &b, "", &e) == 0)
-		r = run_op(m, &b, &s, &ask, &data, &e);
-	cJSON_Delete(body);
+	if (ctl_read(&rq, msg, &e) == 0)
+		r = run_op(m, &rq, &ask, &data, &e);
+	ctl_free(&rq);
 	if (r == 1)
 		return;
 	if (r == -1) {
@@ -225,8 +166,9 @@ refuse_large(struct manager *m, natsMsg *msg)
 	m->overflow++;
 	error_set(&e, EX_DATAERR, "the request has %d bytes; at most %d are "
 	    "read", natsMsg_GetDataLength(msg), REQUEST_MAX);
-	if (is_bound(msg))
-		send_answer(m, natsMsg_GetReply(msg), NULL, &e);
+	if (ctl_is_bound(msg))
+		ctl_answer(m->role->bus, natsMsg_GetReply(msg), NULL, e.text,
+		    e.code);
 }
 
 static void

@@ -20,31 +20,12 @@
 /* What the terminal needs to end its child: 3 s, and some. */
 #define TIMEOUT_KILL	"10000\n"
 
-/* s in single quotes for sh; malloc'd. */
-static char *
-sh_quote(const char *s)
-{
-	char	*out = malloc(strlen(s) * 4 + 3), *p = out;
-
-	if (out == NULL)
-		return NULL;
-	*p++ = '\'';
-	for (; *s != '\0'; s++)
-		if (*s == '\'')
-			p = stpcpy(p, "'\\''");
-		else
-			*p++ = *s;
-	*p++ = '\'';
-	*p = '\0';
-	return out;
-}
-
 static char *
 run_text(const struct config *c, const char *name, struct error *e)
 {
 	char	*path = oneshot_program("reeve-pty", e);
-	char	*program = path == NULL ? NULL : sh_quote(path);
-	char	*state = sh_quote(c->state), *text = NULL;
+	char	*program = path == NULL ? NULL : service_quote(path);
+	char	*state = service_quote(c->state), *text = NULL;
 
 	if (path == NULL)
 		;
