@@ -343,6 +343,10 @@ config_check(const struct config *c, struct error *e)
 	}
 	if ((r = parse(&again, text, "settings", e)) == -1 && e != NULL)
 		e->code = EX_USAGE;
+	else if (r == 0 && c->workspace != NULL &&
+	    strcmp(again.workspace, c->workspace) != 0)
+		r = error_set(e, EX_USAGE, "workspace: a path that ends in a "
+		    "blank cannot be kept: \"%s\"", c->workspace);
 	config_free(&again);
 	free(text);
 	return r;

@@ -218,6 +218,11 @@ START_TEST(a_workspace_is_a_directory)
 		    "init --workspace %s", bad[i]), EX_NOINPUT);
 		ck_assert_ptr_nonnull(strstr(out, "--workspace"));
 	}
+	/* What would be read back as another. */
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --workspace "
+	    "\"$(mkdir '%s/w ' && echo '%s')/w \"", sp->dir, sp->dir),
+	    EX_USAGE);
+	ck_assert_msg(strstr(out, "ends in a blank") != NULL, "%s", out);
 	ck_assert(!is_there("auth"));
 	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --config x "
 	    "--workspace /tmp"), EX_USAGE);
