@@ -6,8 +6,10 @@
  */
 #include <sys/stat.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <pwd.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -139,7 +141,31 @@ let_pass(struct setup *s, const char *dir, struct error *e)
 	return r;
 }
 
-/* What a signer of another user reads and writes, and how it becomes that. */
+/* How it becomes that user; root needs nothing for it. */
+static int
+set_limits(struct setup *s, const struct stat *owner, struct error *e)
+{
+	char	*path = config_path(s->config, "service/signer/limits");
+	char	 text[80];
+	int	 r = 0;
+
+	snprintf(text, sizeof(text), "user = %lu\ngroup = %lu\n"
+	    "no-new-privs = yes\n", (unsigned long)owner->st_uid,
+	    (unsigned long)owner->st_gid);
+	if (path == NULL)
+		r = error_errno(e, EX_OSERR, "limits");
+	else if (owner->st_uid != 0)
+		r = setup_write(s, path, text, 0644, e);
+	else if (unlink(path) == 0)
+		setup_say(s, "removed %s", path);
+	else if (errno != ENOENT)
+		r = error_errno(e, EX_CANTCREAT, "%s", path);
+	free(path);
+	return r;
+}
+
+/* What a signer of another user reads and writes; or root again, where that
+ * is asked for. */
 static int
 settle_user(struct setup *s, struct error *e)
 {
@@ -148,30 +174,22 @@ settle_user(struct setup *s, struct error *e)
 	static const char *const	dirs[] = { ".", "creds", "lock",
 		    "service", "service/signer" };
 	char				*path = config_path(s->config, "auth");
-	char				*limits = config_path(s->config,
-					    "service/signer/limits");
-	char				 text[80];
 	struct stat			 auth;
 	size_t				 i;
 	int				 r = 0;
 
-	if (path == NULL || limits == NULL || stat(path, &auth) == -1)
+	if (path == NULL || stat(path, &auth) == -1)
 		r = error_errno(e, EX_CANTCREAT, "auth");
-	else if (geteuid() == 0 && auth.st_uid != 0) {
-		for (i = 0; r == 0 && i < sizeof(files) / sizeof(files[0]);
-		    i++)
-			r = give(s, files[i], &auth, e);
-		for (i = 0; r == 0 && i < sizeof(dirs) / sizeof(dirs[0]); i++)
-			r = let_pass(s, dirs[i], e);
-		snprintf(text, sizeof(text), "user = %lu\ngroup = %lu\n"
-		    "no-new-privs = yes\n", (unsigned long)auth.st_uid,
-		    (unsigned long)auth.st_gid);
-		if (r == 0)
-			r = setup_write(s, limits, text, 0644, e);
-	}
-	free(limits);
 	free(path);
-	return r;
+	if (r == -1 || geteuid() != 0 ||
+	    (auth.st_uid == 0 && s->signer_user == NULL))
+		return r;
+	for (i = 0; r == 0 && i < sizeof(files) / sizeof(files[0]); i++)
+		r = give(s, files[i], &auth, e);
+	for (i = 0; r == 0 && auth.st_uid != 0 &&
+	    i < sizeof(dirs) / sizeof(dirs[0]); i++)
+		r = let_pass(s, dirs[i], e);
+	return r == 0 ? set_limits(s, &auth, e) : -1;
 }
 
 /* --- all of it ------------------------------------------------------------------ */

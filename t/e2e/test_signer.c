@@ -824,6 +824,17 @@ START_TEST(a_user_of_its_own)
 	role_down(sp, "signer");
 	role_up(sp, "signer");
 	free(granted(AGENT "}"));
+	/* And root can have it back. */
+	role_down(sp, "signer");
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init --signer-user "
+	    "root"), 0);
+	role_up(sp, "signer");
+	free(granted(AGENT "}"));
+	ck_assert_int_eq(can(nobody, "auth/signer.json", R_OK), 0);
+	ck_assert_int_eq(can(nobody, "creds/signer.creds", R_OK), 0);
+	ck_assert_int_eq(can(nobody, "audit.log", R_OK), 0);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "init"), 0);
+	ck_assert_msg(strstr(out, "nothing to do") != NULL, "%s", out);
 }
 END_TEST
 
