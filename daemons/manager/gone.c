@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "files.h"
 #include "json.h"
 #include "log.h"
 #include "safepath.h"
@@ -234,15 +235,20 @@ add(struct manager *m, struct note *n, char *dir)
 	return g;
 }
 
-/* The note alone is kept, elsewhere, and before the directory goes. */
+/* Out of the sight of a terminal that ends, and may write still; then all but
+ * the note goes. */
 static int
-move_note(struct note *n, const char *dir, const char *to, struct error *e)
+move_away(struct note *n, const char *dir, const char *to, struct error *e)
 {
-	if (!n->provisioned)
-		return note_dir_remove(dir, e);
-	if (note_save(n, dir, e) == -1 || note_save(n, to, e) == -1)
+	if (note_save(n, dir, e) == -1 || note_dir_remove(to, e) == -1 ||
+	    dir_make_parent(to, 0700, e) == -1)
 		return -1;
-	return note_dir_remove(dir, e);
+	if (rename(dir, to) == -1)
+		return error_errno(e, EX_CANTCREAT, "%s", to);
+	/* What stays now goes with the note, later. */
+	if (note_dir_strip(to, e) == -1)
+		log_warn("remains stay", "error=%s", log_str(e->text));
+	return 0;
 }
 
 int
@@ -256,7 +262,7 @@ gone_add(struct manager *m, struct note *n, const char *dir, struct ask *ask,
 		return error_errno(e, EX_OSERR, "%s", n->name);
 	n->state = NOTE_GONE;
 	remove_local(m, n);
-	if (move_note(n, dir, to, e) == -1) {
+	if (move_away(n, dir, to, e) == -1) {
 		free(to);
 		return -1;
 	}

@@ -309,3 +309,29 @@ note_dir_remove(const char *dir, struct error *e)
 		return 0;
 	return error_errno(e, EX_CANTCREAT, "%s: cannot be removed", dir);
 }
+
+int
+note_dir_strip(const char *dir, struct error *e)
+{
+	struct dirent	*d;
+	char		*path;
+	DIR		*at = opendir(dir);
+	int		 r = 0;
+
+	if (at == NULL)
+		return error_errno(e, EX_NOINPUT, "%s", dir);
+	while (r == 0 && (d = readdir(at)) != NULL) {
+		if (strcmp(d->d_name, ".") == 0 ||
+		    strcmp(d->d_name, "..") == 0 ||
+		    strcmp(d->d_name, "agent.json") == 0)
+			continue;
+		if (asprintf(&path, "%s/%s", dir, d->d_name) == -1)
+			r = error_errno(e, EX_OSERR, "%s", dir);
+		else {
+			r = note_dir_remove(path, e);
+			free(path);
+		}
+	}
+	closedir(at);
+	return r;
+}

@@ -65,5 +65,7 @@ int	note_list(const struct config *, bool gone, struct strlist *,
 	    struct error *);
 /* Remove a directory and what is in it; what is not there is removed. */
 int	note_dir_remove(const char *dir, struct error *);
+/* Remove all that is in it but the note. */
+int	note_dir_strip(const char *dir, struct error *);
 
 #endif

@@ -540,9 +540,15 @@ has_said_bound(struct space *s, const char *role)
 		free(log);
 		return false;
 	}
-	snprintf(who, sizeof(who), " role=%s shard=0 msg=\"", role);
+	/* Not all are a shard's. */
+	snprintf(who, sizeof(who), " role=%s ", role);
 	for (p = log; (p = strstr(p, who)) != NULL; ) {
 		p += strlen(who);
+		if (strncmp(p, "shard=0 ", 8) == 0)
+			p += 8;
+		if (strncmp(p, "msg=\"", 5) != 0)
+			continue;
+		p += 5;
 		if (strncmp(strchr(p, '"') + 1, " was=", 5) == 0)
 			last = p;
 	}
