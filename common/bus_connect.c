@@ -229,6 +229,11 @@ bus_open(struct bus **out, const struct bus_conf *conf, struct error *e)
 	b->mux = bus_subscribe(b, subject, NULL, bus_on_reply, b, e);
 	if (b->mux == NULL)
 		goto fail;
+	/* An answer has the subject that it was asked for on. */
+	if ((b->mux->pattern = strdup(subject)) == NULL) {
+		error_errno(e, EX_OSERR, "bus");
+		goto fail;
+	}
 	*out = b;
 	return 0;
 fail:

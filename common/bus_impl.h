@@ -23,7 +23,7 @@ struct bus_sub {
 	natsSubscription	*sub;
 	bus_msg_fn		*fn;
 	void			*arg;
-	char			*pattern;	/* NULL: an inbox of ours */
+	char			*pattern;	/* NULL: any subject's */
 	bool			 gone;
 };
 TAILQ_HEAD(bus_subs, bus_sub);

@@ -596,6 +596,83 @@ START_TEST(what_is_aimed_elsewhere_is_not_heard)
 }
 END_TEST
 
+static char	asked_on[300];
+
+static void
+note_lane(void *arg, natsMsg *m)
+{
+	(void)arg;
+	snprintf(asked_on, sizeof(asked_on), "%s", natsMsg_GetReply(m));
+	natsMsg_Destroy(m);
+}
+
+/* arg: what was answered. */
+static void
+note_end(void *arg, enum bus_outcome outcome, natsMsg *reply)
+{
+	char	*said = arg;
+
+	ck_assert_int_eq(outcome, BUS_OK);
+	snprintf(said, 8, "%s", natsMsg_GetData(reply));
+}
+
+/* Nor is it taken for an answer, though somebody found out where that goes:
+ * whoever may post to a channel may choose what the subject ends in. */
+START_TEST(what_is_aimed_at_us_is_no_answer)
+{
+	static const char	 config[] = "{\"name\":\"aim\","
+				    "\"durable_name\":\"aim\","
+				    "\"ack_policy\":\"explicit\","
+				    "\"filter_subject\":\"cotal.t.chat.>\"}";
+	struct creds		 c;
+	struct bus		*b = connect_as(PROFILE_MANAGER, &c);
+	char			 subject[300], post[300];
+	struct bus_pub		 ask = { .subject = subject, .data = "" };
+	struct bus_pub		 chat = { .subject = post, .data = "{}",
+				    .len = 2 };
+	struct bus_pub		 aim = { .data = "1", .len = 1, .subject =
+				    "$JS.API.CONSUMER.MSG.NEXT.CHAT_t.aim" };
+	struct js_consumer	 taken = { .n_delivered = 0 };
+	struct bus_pub		 answer = { .subject = asked_on,
+				    .data = "true", .len = 4 };
+	char			 said[8] = "";
+	struct error		 e;
+	int64_t			 until = clock_ms() + AWAIT_MS;
+	cJSON			*o = json_parse(config, strlen(config), &e);
+
+	OK(js_consumer_create(sp->root, "CHAT_t", "aim", o, NULL, &e), e);
+	cJSON_Delete(o);
+	expand(subject, sizeof(subject), "cotal.t.reeve.mint.~",
+	    c.key.public);
+	ck_assert_ptr_nonnull(bus_subscribe(sp->root, subject, NULL,
+	    note_lane, NULL, &e));
+	OK(bus_await(sp->root, AWAIT_MS, &e), e);
+	OK(bus_request(b, &ask, AWAIT_MS, note_end, said, &e), e);
+	for (; asked_on[0] == '\0'; bus_turn(sp->root, NULL, 0, 5)) {
+		bus_turn(b, NULL, 0, 5);
+		ck_assert(clock_ms() < until);
+	}
+	snprintf(post, sizeof(post), "cotal.t.chat.%s%s", victim->id,
+	    strrchr(asked_on, '.'));
+	OK(js_publish(sp->root, &chat, NULL, NULL, &e), e);
+	aim.reply = asked_on;
+	OK(bus_publish(sp->root, &aim, &e), e);
+	while (taken.n_delivered == 0) {
+		ck_assert(clock_ms() < until);
+		OK(js_consumer_info(sp->root, "CHAT_t", "aim", &taken, &e),
+		    e);
+		js_consumer_free(&taken);
+	}
+	OK(bus_publish(sp->root, &answer, &e), e);
+	OK(bus_drain(sp->root, AWAIT_MS), e);
+	for (; said[0] == '\0'; bus_turn(b, NULL, 0, 20))
+		ck_assert(clock_ms() < until);
+	ck_assert_str_eq(said, "true");
+	bus_close(b);
+	creds_wipe(&c);
+}
+END_TEST
+
 /* A trust of the same name is another trust. */
 START_TEST(credential_of_another_space)
 {
@@ -637,6 +714,7 @@ main(void)
 	tcase_add_test(tc, body_must_match_the_pinned_filter);
 	tcase_add_loop_test(tc, nothing_below_one_level, 0, 4);
 	tcase_add_test(tc, what_is_aimed_elsewhere_is_not_heard);
+	tcase_add_test(tc, what_is_aimed_at_us_is_no_answer);
 	tcase_add_test(tc, credential_of_another_space);
 	return test_main("profiles", tc, NULL);
 }
