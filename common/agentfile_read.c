@@ -437,6 +437,9 @@ read_head(struct reading *r, const char *s, size_t len, const char **rest,
 			nl = end;
 		n = (size_t)(nl - s);
 		r->line++;
+		if (n > 0 && s[n - 1] == '\r')
+			return bad(r, e, "", "it ends in CR LF: lines end in "
+			    "LF here");
 		if (n == strlen(FENCE) && memcmp(s, FENCE, n) == 0) {
 			if (r->line > 1) {
 				*rest = nl + (nl < end);
