@@ -15,6 +15,7 @@
 
 #define LOOK_MS		200
 #define KILL_MS		1000	/* for one that is told to end at once */
+#define STOP_MS		4000	/* for one that is asked */
 
 static void	reap_children(struct manager *, const char *id);
 
@@ -309,13 +310,13 @@ close_terminal(struct manager *m, struct agent *a, bool hard,
 {
 	const struct config	*c = &m->role->config;
 
-	if (hard && a->slot != NULL) {
+	if (a->slot != NULL) {
 		a->note.stopping = true;
 		save(a);
-		if (term_kill(c, a->note.name, NULL) == 0) {
-			a->remove_ms = clock_ms() + KILL_MS;
-			return 0;
-		}
+	}
+	if (term_end(c, a->note.name, hard, NULL) == 0) {
+		a->remove_ms = clock_ms() + (hard ? KILL_MS : STOP_MS);
+		return 0;
 	}
 	return term_remove(c, a->note.name, e);
 }

@@ -173,9 +173,10 @@ bool	purge_any(const struct manager *);
 int	term_make(const struct config *, const char *name, struct error *);
 /* Take it away; the supervisor ends it.  None there is no error. */
 int	term_remove(const struct config *, const char *name, struct error *);
-/* Tell it to end at once.  It is to be removed when it has, and not before:
+/* Tell it to end, hard: at once.  It is to be removed when it has, and not before:
  * what is told a service that goes might not be heard. */
-int	term_kill(const struct config *, const char *name, struct error *);
+int	term_end(const struct config *, const char *name, bool hard,
+	    struct error *);
 /* Remove what was taken away, of this one; NULL: of all, and half-made ones. */
 void	term_sweep(const struct config *, const char *name);
 bool	term_exists(const struct config *, const char *name);

@@ -121,13 +121,14 @@ term_remove(const struct config *c, const char *name, struct error *e)
 }
 
 int
-term_kill(const struct config *c, const char *name, struct error *e)
+term_end(const struct config *c, const char *name, bool hard,
+    struct error *e)
 {
 	char	service[SLOT_NAME_MAX + 8];
 
 	snprintf(service, sizeof(service), "pty-%s", name);
-	/* Down, or the supervisor would start it again; and SIGINT. */
-	return service_command(c, service, "di", e);
+	/* Down, or the supervisor would start it again; SIGINT: at once. */
+	return service_command(c, service, hard ? "di" : "d", e);
 }
 
 static void
