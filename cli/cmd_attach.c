@@ -31,6 +31,7 @@
 #define TELL_EVERY	(32 * 1024)
 #define SILENT_MS	7000		/* the state comes every 2 s */
 #define BACKOFF_MS	250
+#define LOOK_MS		1000	/* whether there still is one to wait for */
 #define INPUT_WINDOW	(64 * 1024)	/* sent, not yet taken */
 #define INPUT_MAX	(4 * 1024 * 1024)
 #define INPUT_CHUNK	(16 * 1024)
@@ -67,8 +68,9 @@ struct attached {
 	char			 how[80];	/* it ended */
 	unsigned		 asked;		/* how often */
 	uint64_t		 consumed, told;	/* bytes of output */
+	size_t			 uncounted;	/* waiting, and none of these */
 	uint64_t		 sent, taken;		/* bytes of input */
-	int64_t			 ask_ms, begun_ms, beat_ms, heard_ms, lost_ms;
+	int64_t			 ask_ms, begun_ms, beat_ms, heard_ms, look_ms;
 	struct error		 error;
 };
 
@@ -183,6 +185,7 @@ on_error(struct attached *a, const char *data, size_t len)
 {
 	if (a->painted) {
 		tty_put(&a->tty, "\a", 1);
+		a->uncounted++;
 		return;
 	}
 	error_set(&a->error, EX_UNAVAILABLE, "%s: %.*s", a->name,
@@ -207,7 +210,7 @@ on_paint(struct attached *a, const char *data, size_t len)
 		return;
 	}
 	a->ever = a->painted = true;
-	a->lost_ms = 0;
+	a->uncounted = tty_waiting(&a->tty);
 }
 
 static void
@@ -268,6 +271,78 @@ on_state(void *arg, natsMsg *m)
 {
 	(void)arg;
 	bus_msg_free(m);
+}
+
+/* --- the agent -------------------------------------------------------------------- */
+
+/* Its id in the manager's note; what has ended has no terminal any more. */
+static int
+read_note(const struct attached *a, const char *path, char *id, size_t size,
+    struct error *e)
+{
+	size_t		 len;
+	char		*text = file_read(path, NOTE_MAX, &len, e);
+	cJSON		*o = text == NULL ? NULL : json_parse(text, len, e);
+	const cJSON	*found = json_get(o, "id");
+	const cJSON	*state = json_get(o, "state");
+	int		 r = -1;
+
+	if (o == NULL)
+		;
+	else if (!cJSON_IsString(found) || !name_is_id(found->valuestring))
+		error_set(e, EX_DATAERR, "%s: no id", path);
+	else if (cJSON_IsString(state) &&
+	    strcmp(state->valuestring, "ended") == 0)
+		error_set(e, EX_NOUSER, "%s has ended: `reeve logs %s` shows "
+		    "what it left", a->name, a->name);
+	else {
+		snprintf(id, size, "%s", found->valuestring);
+		r = 0;
+	}
+	cJSON_Delete(o);
+	free(text);
+	return r;
+}
+
+/* The id of an agent of this host, as the manager noted it. */
+static int
+find_agent(const struct attached *a, char *id, size_t size, struct error *e)
+{
+	char	*path;
+	int	 r = -1;
+
+	if (!name_is_token(a->name))
+		return error_set(e, EX_USAGE, "\"%s\" is not the name of an "
+		    "agent: letters, digits, _ and -", a->name);
+	path = config_path(&a->cli->config, "agents/%s/agent.json", a->name);
+	if (path == NULL)
+		return error_errno(e, EX_OSERR, "attach");
+	if (access(path, F_OK) == -1)
+		error_set(e, EX_NOUSER, "no agent \"%s\" is run by this "
+		    "host: `reeve ps` shows who is", a->name);
+	else
+		r = read_note(a, path, id, size, e);
+	free(path);
+	return r;
+}
+
+/* While its terminal is away: it may have ended meanwhile, and nobody was
+ * there to say so. */
+static void
+look_for_agent(struct attached *a)
+{
+	char		id[ID_MAX];
+	struct error	e;
+	bool		found;
+
+	if (!a->ever || a->painted || clock_ms() - a->look_ms < LOOK_MS)
+		return;
+	a->look_ms = clock_ms();
+	found = find_agent(a, id, sizeof(id), &e) == 0;
+	if (found ? strcmp(id, a->target) == 0 : e.code != EX_NOUSER)
+		return;
+	snprintf(a->how, sizeof(a->how), "has ended");
+	a->outcome = ENDED;
 }
 
 /* --- the connection ------------------------------------------------------------------ */
@@ -343,8 +418,6 @@ tend_link(struct attached *a)
 		a->ask_ms = now;
 	}
 	if (a->bus == NULL) {
-		if (a->lost_ms == 0)
-			a->lost_ms = now;
 		if (now - a->ask_ms < BACKOFF_MS)
 			return;
 		a->ask_ms = now;
@@ -450,10 +523,12 @@ tend_output(struct attached *a)
 {
 	size_t	n = tty_write(&a->tty);
 	int64_t	now = clock_ms();
+	size_t	other = n < a->uncounted ? n : a->uncounted;
 
-	a->consumed += a->painted ? n : 0;
+	a->uncounted -= other;
 	if (!a->painted)
 		return;
+	a->consumed += n - other;
 	if (a->consumed - a->told >= TELL_EVERY ||
 	    (a->consumed != a->told && tty_waiting(&a->tty) == 0 &&
 	    now - a->heard_ms >= SOON_MS) || now - a->beat_ms >= BEAT_MS)
@@ -489,6 +564,7 @@ turn(struct attached *a)
 	send_input(a);
 	tend_output(a);
 	tend_link(a);
+	look_for_agent(a);
 	if (a->ended && a->painted && tty_waiting(&a->tty) == 0 &&
 	    clock_ms() - a->heard_ms >= LINGER_MS)
 		a->outcome = ENDED;
@@ -496,45 +572,11 @@ turn(struct attached *a)
 
 /* --- starting and ending ----------------------------------------------------------------- */
 
-/* The id of an agent of this host, as the manager noted it. */
-static int
-find_agent(struct attached *a, struct error *e)
-{
-	char		*path, *text;
-	const cJSON	*id;
-	cJSON		*o = NULL;
-	size_t		 len;
-	int		 r = -1;
-
-	if (!name_is_token(a->name))
-		return error_set(e, EX_USAGE, "\"%s\" is not the name of an "
-		    "agent: letters, digits, _ and -", a->name);
-	path = config_path(&a->cli->config, "agents/%s/agent.json", a->name);
-	if (path == NULL)
-		return error_errno(e, EX_OSERR, "attach");
-	if (access(path, F_OK) == -1)
-		error_set(e, EX_NOUSER, "no agent \"%s\" is run by this "
-		    "host: `reeve ps` shows who is", a->name);
-	else if ((text = file_read(path, NOTE_MAX, &len, e)) != NULL) {
-		o = json_parse(text, len, e);
-		id = json_get(o, "id");
-		if (cJSON_IsString(id) && name_is_id(id->valuestring))
-			r = snprintf(a->target, sizeof(a->target), "%s",
-			    id->valuestring) > 0 ? 0 : -1;
-		else if (o != NULL)
-			error_set(e, EX_DATAERR, "%s: no id", path);
-		free(text);
-	}
-	cJSON_Delete(o);
-	free(path);
-	return r;
-}
-
 static int
 begin(struct attached *a, struct error *e)
 {
-	if (cli_load(a->cli, e) == -1 || find_agent(a, e) == -1 ||
-	    tty_open(&a->tty, e) == -1 || open_signals(a, e) == -1)
+	if (cli_load(a->cli, e) == -1 || find_agent(a, a->target,
+	    sizeof(a->target), e) == -1 || tty_open(&a->tty, e) == -1 || open_signals(a, e) == -1)
 		return -1;
 	a->begun_ms = clock_ms();
 	return connect_as(a, e);

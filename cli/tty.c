@@ -123,7 +123,9 @@ tty_restore(struct tty *t)
 	tty_put(t, t->leave, t->leave_len);
 	while (tty_waiting(t) > 0 && clock_ms() < until) {
 		(void)tty_write(t);
-		(void)poll(&p, 1, 50);
+		if (tty_waiting(t) > 0 && poll(&p, 1, 50) == 1 &&
+		    !(p.revents & POLLOUT))
+			break;		/* it is gone */
 	}
 	(void)tcsetattr(STDIN_FILENO, TCSADRAIN, &t->was);
 	t->is_raw = false;

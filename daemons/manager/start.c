@@ -418,8 +418,10 @@ start_cancel_of(struct manager *m, const char *spawner)
 	struct error	 e;
 
 	error_set(&e, EX_NOPERM, "who asked for it has ended");
+	/* One that failed at once has no note yet. */
 	TAILQ_FOREACH(s, &m->starts, entry)
-		if (strcmp(s->note.spawner, spawner) == 0)
+		if (s->note.spawner != NULL &&
+		    strcmp(s->note.spawner, spawner) == 0)
 			fail(s, &e);
 }
 

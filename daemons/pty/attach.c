@@ -302,7 +302,8 @@ attach_due(const struct pty *p)
 		a = &p->attach.v[i];
 		if (a->heard_ms + ATTACH_SILENT_MS < due)
 			due = a->heard_ms + ATTACH_SILENT_MS;
-		if (wants_repaint(p, a) && a->paint_ms + REPAINT_MS < due)
+		if (p->link.bus != NULL && wants_repaint(p, a) &&
+		    a->paint_ms + REPAINT_MS < due)
 			due = a->paint_ms + REPAINT_MS;
 	}
 	return due;
@@ -440,9 +441,13 @@ on_consumed(struct attacher *a, const char *data, size_t len)
 	memcpy(text, data, len);
 	text[len] = '\0';
 	n = strtonum(text, 0, LLONG_MAX, &why);
-	/* Never more than was sent, never less than before. */
-	if (why == NULL && (uint64_t)n <= a->sent &&
-	    (uint64_t)n > a->consumed)
+	if (why != NULL)
+		return;
+	/* Never more than was sent, never less than before.  Who counts too
+	 * much has at least all of it: he is to see the next repaint. */
+	if ((uint64_t)n > a->sent)
+		n = (long long)a->sent;
+	if ((uint64_t)n > a->consumed)
 		a->consumed = (uint64_t)n;
 }
 

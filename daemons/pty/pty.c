@@ -401,7 +401,8 @@ turn(struct pty *p, int64_t timeout_ms)
 }
 
 /* Attachers hold their input first: what they sent while nobody listens would
- * be lost. */
+ * be lost.  Who is told to end meanwhile does that: a newer one would not know
+ * of it, and start the child again. */
 static void
 hand_over(struct pty *p, char **argv)
 {
@@ -409,11 +410,15 @@ hand_over(struct pty *p, char **argv)
 
 	while (p->link.bus != NULL && !attach_hold(p) && clock_ms() < until)
 		turn(p, 10);
+	p->upgrade = false;
+	if (p->stop) {
+		attach_resume(p);
+		return;
+	}
 	if (p->link.bus != NULL)
 		(void)bus_drain(p->link.bus, HOLD_MS);
 	link_free(&p->link);
 	upgrade_exec(p, argv);
-	p->upgrade = false;
 	link_init(&p->link, p->config.servers, p->creds_path);
 }
 
@@ -503,11 +508,11 @@ begin(struct pty *p, struct error *e)
 	creds_wipe(&c);
 	child_init(&p->child, &p->plan, p->dir);
 	control_sweep(p->dir);
-	note_resume(p);
 	p->screen = screen_new((int)p->plan.rows, (int)p->plan.cols,
 	    (int)p->plan.history, &pty_screen_ops, p);
 	if (p->screen == NULL)
 		fatal_memory();
+	note_resume(p);
 	return 0;
 }
 

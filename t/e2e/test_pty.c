@@ -398,6 +398,34 @@ START_TEST(a_slow_one_costs_nothing)
 }
 END_TEST
 
+/* Who says that he has got more than there was has got all of it. */
+START_TEST(one_that_counts_too_much)
+{
+	char	text[24];
+
+	terminal_sh(&t, "never", "read x; yes 'some words to fill a line with'"
+	    " | head -n 20000; echo ALL DONE; sleep 1000");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	watch(&v, &t, 24, 80);
+	w.mute = true;
+	watch_type(&v, "\r");
+	WATCH_AWAIT(&v, watch_shows(&v, "ALL DONE"));
+	watch_turn(&w, 0);
+	ck_assert(!watch_shows(&w, "ALL DONE"));
+	while (!watch_shows(&w, "ALL DONE")) {
+		snprintf(text, sizeof(text), "%llu",
+		    (unsigned long long)w.bytes + 1);
+		watch_send(&w, 'k', text);
+		watch_turn(&w, 50);
+		watch_turn(&v, 0);
+	}
+	watch_end(&v);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
 /* --- hand-over ------------------------------------------------------------------------ */
 
 /* The child counts; who watches sees each number once, in order. */
@@ -481,6 +509,25 @@ START_TEST(hands_over_to_nobody)
 }
 END_TEST
 
+/* Told to end while attachers are asked to hold their input, it does. */
+START_TEST(ends_in_a_hand_over)
+{
+	pid_t	child;
+
+	terminal_sh(&t, "always", "echo child=$$; exec sleep 1000");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, (child = pid_after(&w, "child=")) > 1);
+	ck_assert(kill(t.pid, SIGUSR2) == 0);
+	WATCH_AWAIT(&w, w.holds == 1);
+	ck_assert_int_eq(terminal_end(&t), 0);
+	ck_assert(!lives(child));
+	ck_assert_uint_eq(logged_times(sp, "msg=\"child ended\""), 1);
+	ck_assert_uint_eq(logged_times(sp, "msg=\"handed over\""), 0);
+	watch_end(&w);
+}
+END_TEST
+
 /* --- the broker goes, the process goes ---------------------------------------------------- */
 
 START_TEST(goes_on_without_a_broker)
@@ -534,6 +581,32 @@ START_TEST(killed_itself)
 	ck_assert_ptr_nonnull(o = terminal_file(&t, "run.json"));
 	ck_assert_uint_eq(number_of(o, "starts"), 2);
 	cJSON_Delete(o);
+	watch_end(&w);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
+/* One that is not to be started again has ended then, and it is said so. */
+START_TEST(killed_for_good)
+{
+	cJSON	*o;
+
+	terminal_sh(&t, "never", "echo READY; exec sleep 1000");
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, watch_shows(&w, "READY"));
+	watch_end(&w);
+	AWAIT((o = terminal_file(&t, "run.json")) != NULL);
+	cJSON_Delete(o);
+	ck_assert(kill(t.pid, SIGKILL) == 0);
+	waitpid(t.pid, NULL, 0);
+	terminal_start(&t);
+	watch(&w, &t, 24, 80);
+	WATCH_AWAIT(&w, strcmp(w.end, "{\"signal\":1,\"final\":true}") == 0);
+	ck_assert_ptr_nonnull(o = terminal_file(&t, "exit.json"));
+	ck_assert_uint_eq(number_of(o, "signal"), SIGHUP);
+	cJSON_Delete(o);
+	ck_assert_ptr_null(terminal_file(&t, "run.json"));
 	watch_end(&w);
 	ck_assert_int_eq(terminal_end(&t), 0);
 }
@@ -729,6 +802,31 @@ START_TEST(ends_with_the_program)
 }
 END_TEST
 
+/* One that has ended while nobody could say so is not waited for. */
+START_TEST(ends_with_its_note)
+{
+	char	out[512], note[400];
+
+	terminal_sh(&t, "never", "echo READY; exec sleep 1000");
+	terminal_start(&t);
+	sit(24, 80, "");
+	SEAT_AWAIT(&seat, seat_shows(&seat, "READY"));
+	snprintf(out, sizeof(out), "%s/agent.json", t.dir);
+	snprintf(note, sizeof(note), "{\"name\":\"critic\",\"id\":\"%s\","
+	    "\"state\":\"ended\"}", t.id);
+	ck_assert(file_write_private(out, note, 0600, NULL) == 0);
+	terminal_broker(false);
+	stood_up(0);
+	ck_assert_ptr_nonnull(strstr(seat.text, "critic has ended"));
+	seat_leave(&seat);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "attach critic"), 67);
+	ck_assert_ptr_nonnull(strstr(out, "critic has ended: `reeve logs "
+	    "critic`"));
+	terminal_broker(true);
+	ck_assert_int_eq(terminal_end(&t), 0);
+}
+END_TEST
+
 /* Real ones, where they are installed. */
 START_TEST(real_programs)
 {
@@ -797,16 +895,20 @@ main(void)
 	tcase_add_test(watched, refuses_nonsense);
 	tcase_add_test(watched, takes_all_bytes);
 	tcase_add_test(watched, a_slow_one_costs_nothing);
+	tcase_add_test(watched, one_that_counts_too_much);
 	tcase_add_test(passing, hands_over_unnoticed);
 	tcase_add_test(passing, hands_over_to_nobody);
+	tcase_add_test(passing, ends_in_a_hand_over);
 	tcase_add_test(passing, goes_on_without_a_broker);
 	tcase_add_test(passing, killed_itself);
+	tcase_add_test(passing, killed_for_good);
 	tcase_add_test(attached, attaches_and_detaches);
 	tcase_add_test(attached, follows_the_size);
 	tcase_add_test(attached, types_through_a_hand_over);
 	tcase_add_test(attached, waits_for_the_broker);
 	tcase_add_test(attached, killed_ones_are_forgotten);
 	tcase_add_test(attached, ends_with_the_program);
+	tcase_add_test(attached, ends_with_its_note);
 	tcase_add_test(attached, real_programs);
 	return test_main("pty", child, watched, passing, attached, NULL);
 }
