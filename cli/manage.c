@@ -124,6 +124,10 @@ call(struct cli *cli, struct bus *b, const char *id, const char *text,
 			error_set(e, EX_UNAVAILABLE, "no manager serves the "
 			    "space %s: `reeve status` shows whether it runs",
 			    cli->config.space);
+		else if (e->code == EX_TEMPFAIL)
+			error_set(e, EX_TEMPFAIL, "the manager has not "
+			    "answered: `reeve ps --all` shows what it has "
+			    "done");
 		return NULL;
 	}
 	data = answer_data(m, e);

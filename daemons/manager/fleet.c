@@ -422,6 +422,21 @@ fleet_unbind(struct manager *m)
 		free_asks(map_value(n));
 }
 
+void
+fleet_state(struct manager *m, const char *id, const cJSON *state)
+{
+	struct agent	*a = fleet_by_id(m, id);
+	const cJSON	*starts = json_get(state, "starts");
+
+	if (a == NULL)
+		return;
+	a->waiting = cJSON_IsFalse(json_get(state, "up")) &&
+	    cJSON_IsFalse(json_get(state, "over"));
+	if (cJSON_IsNumber(starts) && starts->valuedouble >= 0 &&
+	    starts->valuedouble < 1e9)
+		a->starts = (uint64_t)starts->valuedouble;
+}
+
 /* --- said of one ------------------------------------------------------------------------ */
 
 static const char *
@@ -437,6 +452,16 @@ static bool
 set_if(cJSON *o, const char *name, const char *s)
 {
 	return s == NULL || json_set_str(o, name, s);
+}
+
+static const char *
+status_of(const struct agent *a)
+{
+	if (a->slot == NULL)
+		return "exited";
+	if (a->closing)
+		return "stopping";
+	return a->waiting ? "restarting" : "running";
 }
 
 static bool
@@ -463,13 +488,13 @@ fleet_json(const struct manager *m, const struct agent *a)
 	    !set_if(o, "agent", n->agent) ||
 	    !json_set_str(o, "space", m->role->config.space) ||
 	    !json_set_str(o, "mode", "pty") ||
-	    !json_set_str(o, "status", a->slot == NULL ? "exited" :
-	    a->closing ? "stopping" : "running") ||
+	    !json_set_str(o, "status", status_of(a)) ||
 	    !json_set_i64(o, "uptimeMs", until > n->started_ms ?
 	    until - n->started_ms : 0) ||
 	    !json_set_str(o, "mesh", mesh_of(m, n->id)) ||
 	    !set_if(o, "ref", n->ref) || !set_if(o, "runId", n->run_id) ||
-	    !set_if(o, "spawner", n->spawner) || !set_end(o, n))
+	    !set_if(o, "spawner", n->spawner) || !set_end(o, n) ||
+	    (a->starts > 0 && !json_set_u64(o, "starts", a->starts)))
 		fatal_memory();
 	return o;
 }

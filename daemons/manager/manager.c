@@ -21,6 +21,18 @@
 #define BUSY_TURN_MS	10		/* a one-shot is waited for */
 #define SYNC_MS		5000
 
+/* Its program runs, or did, and will again; how one ended that does not is in
+ * the agent's files. */
+static bool
+has_run(const cJSON *state)
+{
+	const cJSON	*starts = json_get(state, "starts");
+
+	return cJSON_IsTrue(json_get(state, "up")) ||
+	    (cJSON_IsFalse(json_get(state, "over")) &&
+	    cJSON_IsNumber(starts) && starts->valuedouble > 0);
+}
+
 /* reeve.<space>.pty.<id>.state: what has ended is in its files, so look now;
  * that it runs is said only here. */
 static void
@@ -35,11 +47,11 @@ on_state(void *arg, natsMsg *msg)
 	m->looked_ms = 0;
 	o = json_parse(natsMsg_GetData(msg),
 	    (size_t)natsMsg_GetDataLength(msg), NULL);
-	if (cJSON_IsTrue(json_get(o, "up")) &&
-	    len > sizeof(".state") + ID_LEN) {
+	if (o != NULL && len > sizeof(".state") + ID_LEN) {
 		snprintf(id, sizeof(id), "%s", subject + len -
 		    strlen(".state") - ID_LEN);
-		start_up(m, id, true);
+		start_up(m, id, has_run(o));
+		fleet_state(m, id, o);
 	}
 	cJSON_Delete(o);
 	bus_msg_free(msg);

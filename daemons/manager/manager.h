@@ -47,6 +47,8 @@ struct agent {
 	struct note	 note;
 	char		*dir;
 	struct slot	*slot;		/* NULL: it has ended */
+	bool		 waiting;	/* its child is to be started again */
+	uint64_t	 starts;	/* of that, so far; 0: not heard yet */
 	bool		 closing;	/* its terminal is told to end */
 	enum slot_end	 how;		/* ... for this reason */
 	int64_t		 remove_ms;	/* when to remove it at the latest;
@@ -125,6 +127,8 @@ void	fleet_add(struct manager *, struct note *, struct slot *);
 /* One that has ended is forgotten: its remains become gone.c's. */
 int	fleet_forget(struct manager *, struct agent *, struct ask *,
 	    struct error *);
+/* What the terminal of this id says of itself. */
+void	fleet_state(struct manager *, const char *id, const cJSON *state);
 /* End its terminal, at once or by and by; ask (may be NULL) is answered then.
  * Children of it go, too. */
 void	fleet_stop(struct manager *, struct agent *, enum slot_end,

@@ -85,6 +85,8 @@ make_agents(void)
 	snprintf(lines, sizeof(lines), "restart: on-failure\ncommand: %s\n",
 	    path);
 	persona("again", lines);
+	persona("failing", "restart: on-failure\ncommand: sh -c \"exit 4\""
+	    "\n");
 	persona("brief", "command: sh -c \"echo so be it; exit 3\"\n");
 	persona("chatty", "command: sh -c \"echo first; read -r x; "
 	    "echo last; read -r x\"\n");
@@ -544,6 +546,40 @@ START_TEST(one_that_is_to_be_started_again)
 	ck_assert(agent_is("again", "running"));
 	stop("again");
 	ck_assert(!has_process("again"));
+}
+END_TEST
+
+/* Its program ends each time; who looks sees that. */
+START_TEST(one_that_ends_again_and_again)
+{
+	spawn("failing");
+	AWAIT(agent_is("failing", "restarting") &&
+	    atoi(of_agent("failing", "starts")) > 1);
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "ps"), 0);
+	ck_assert_ptr_nonnull(strstr(out, "restarting"));
+	stop("failing");
+	ck_assert_int_eq(count(""), 0);
+	ck_assert(agent_is("failing", "exited"));
+}
+END_TEST
+
+/* Its terminal is killed, and it with that: nobody waits for it any more. */
+START_TEST(one_whose_terminal_is_killed)
+{
+	char	run[300];
+
+	spawn("critic");
+	AWAIT(there("said.critic", NULL));
+	snprintf(run, sizeof(run), "%s/agents/critic/run.json", sp->state);
+	AWAIT(access(run, F_OK) == 0);
+	role_kill(sp, "pty-critic");
+	AWAIT(agent_is("critic", "exited"));
+	ck_assert_str_eq(of_agent("critic", "signal"), "1");
+	AWAIT(!has_process("critic"));
+	AWAIT(!there("a/service/pty-critic", NULL));
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "attach critic"),
+	    EX_NOUSER);
+	ck_assert_ptr_nonnull(strstr(out, "critic has ended"));
 }
 END_TEST
 
@@ -1050,6 +1086,8 @@ main(void)
 	tcase_add_test(life, one_that_ends_by_itself);
 	tcase_add_test(life, what_one_has_shown);
 	tcase_add_test(life, one_that_is_to_be_started_again);
+	tcase_add_test(life, one_that_ends_again_and_again);
+	tcase_add_test(life, one_whose_terminal_is_killed);
 	tcase_add_test(life, one_that_does_not_listen);
 	tcase_add_test(life, agents_go_on_without_a_manager);
 	tcase_add_test(who, who_may_do_what);
