@@ -17,8 +17,6 @@
 #define KILL_MS		1000	/* for one that is told to end at once */
 #define STOP_MS		4000	/* for one that is asked */
 
-static void	reap_children(struct manager *, const char *id);
-
 /* --- the table ------------------------------------------------------------------ */
 
 static void
@@ -230,8 +228,9 @@ fleet_load(struct manager *m, struct error *e)
 	for (n = map_first(m->agents); n != NULL; n = map_next(n)) {
 		a = map_value(n);
 		if (a->slot == NULL)
-			reap_children(m, a->note.id);
+			fleet_reap(m, a->note.id);
 	}
+	gone_reap(m);
 	return r;
 }
 
@@ -254,7 +253,7 @@ mark_ended(struct manager *m, struct agent *a, enum slot_end how)
 	log_info("ended", "name=%s id=%s exit=%lld signal=%lld",
 	    a->note.name, a->note.id, (long long)a->note.exit_code,
 	    (long long)a->note.exit_signal);
-	reap_children(m, a->note.id);
+	fleet_reap(m, a->note.id);
 }
 
 static cJSON *
@@ -338,7 +337,7 @@ fleet_stop(struct manager *m, struct agent *a, enum slot_end how, bool hard,
 		    hard ? "true" : "false");
 		a->closing = true;
 		a->how = how;
-		reap_children(m, a->note.id);
+		fleet_reap(m, a->note.id);
 	}
 	if (ask != NULL) {
 		ask->graceful = !hard;
@@ -347,8 +346,8 @@ fleet_stop(struct manager *m, struct agent *a, enum slot_end how, bool hard,
 }
 
 /* What it started goes with it, and what those started. */
-static void
-reap_children(struct manager *m, const char *id)
+void
+fleet_reap(struct manager *m, const char *id)
 {
 	const struct map_node	*n;
 	struct agent		*a;

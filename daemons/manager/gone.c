@@ -309,6 +309,15 @@ gone_load(struct manager *m, struct error *e)
 }
 
 void
+gone_reap(struct manager *m)
+{
+	struct gone	*g;
+
+	LIST_FOREACH(g, &m->gone, entry)
+		fleet_reap(m, g->note.id);
+}
+
+void
 gone_unbind(struct manager *m)
 {
 	struct gone	*g;

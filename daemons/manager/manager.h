@@ -133,6 +133,9 @@ void	fleet_state(struct manager *, const char *id, const cJSON *state);
  * Children of it go, too. */
 void	fleet_stop(struct manager *, struct agent *, enum slot_end,
 	    bool hard, struct ask *);
+/* End at once what the agent of this id has started, and cancel what it has
+ * asked for. */
+void	fleet_reap(struct manager *, const char *id);
 /* Look for what has ended.  Call often. */
 void	fleet_tend(struct manager *);
 /* The connection is gone: nobody is answered any more. */
@@ -152,6 +155,8 @@ int	gone_load(struct manager *, struct error *);
 int	gone_add(struct manager *, struct note *, const char *dir,
 	    struct ask *, const struct error *why, struct error *);
 void	gone_tend(struct manager *);
+/* End what they started: a start that was cut off may have come so far. */
+void	gone_reap(struct manager *);
 void	gone_unbind(struct manager *);
 void	gone_free(struct manager *);
 

@@ -83,6 +83,9 @@ take_back(struct start *s)
 	struct manager	*m = s->manager;
 	struct error	 e;
 
+	/* It may have run already, and asked for others. */
+	if (s->note.id != NULL)
+		fleet_reap(m, s->note.id);
 	log_warn("start failed", "name=%s error=%s", s->slot->name,
 	    log_str(s->error.text));
 	slot_end(s->slot, SLOT_FAILED, clock_epoch_ms());

@@ -18,6 +18,7 @@
 #include "files.h"
 #include "json.h"
 #include "space.h"
+#include "supervised.h"
 
 #define COUNT(v)	(sizeof(v) / sizeof((v)[0]))
 #define SECRET		"REEVE_TEST_SECRET"
@@ -856,6 +857,29 @@ START_TEST(a_start_that_fails_leaves_nothing)
 END_TEST
 
 /* A manager that is killed in the middle of a start: all of it, or nothing. */
+/* What it asked for goes with it, though it was never said to run. */
+START_TEST(one_that_asks_and_never_rises)
+{
+	struct caller	lead;
+	char		file[300];
+	pid_t		pid;
+
+	if (!supervised_by_reeved("others may look at a service later"))
+		return;
+	snprintf(file, sizeof(file), "%s/spawned", sp->dir);
+	ck_assert_int_eq(kill(sp->reeved, SIGSTOP), 0);
+	pid = reeve_in_background("spawn lead", file);
+	AWAIT(there("a/service/pty-lead", NULL));
+	become(&lead, "lead");
+	SAYS(ask(&lead, "manager", "start", "{\"name\":\"critic\"}"),
+	    "who asked for it has ended");
+	leave(&lead);
+	ck_assert(waitpid(pid, NULL, 0) == pid);
+	ck_assert_int_eq(kill(sp->reeved, SIGCONT), 0);
+	await_nothing("never risen");
+}
+END_TEST
+
 START_TEST(a_start_that_is_cut_off)
 {
 	static const char *const	when[] = { "op=start",
@@ -1096,6 +1120,7 @@ main(void)
 	tcase_add_test(who, personas_by_the_wire);
 	tcase_add_test(failing, refused_before_anything_is_made);
 	tcase_add_test(failing, a_start_that_fails_leaves_nothing);
+	tcase_add_test(failing, one_that_asks_and_never_rises);
 	tcase_add_test(failing, a_start_that_is_cut_off);
 	tcase_add_test(many, starts_at_once_have_names_of_their_own);
 	tcase_add_test(many, the_ceiling_holds_for_starts_at_once);
