@@ -236,6 +236,7 @@ on_paint(struct watcher *w, const char *data, size_t n)
 	if (number_of(o, "n") == w->asked) {
 		w->painted = true;
 		w->paints++;
+		w->paint_bytes = w->bytes + (uint64_t)number_of(o, "bytes");
 	}
 	cJSON_Delete(o);
 }
@@ -393,11 +394,11 @@ watch(struct watcher *w, struct terminal *t, unsigned rows, unsigned cols)
 	int64_t	asked = 0, until = test_now_ms() + AWAIT_MS;
 
 	watch_connect(w, t, rows, cols);
-	/* It may be starting. */
-	while (w->paints == 0) {
+	/* It may be starting; and a painting comes in parts. */
+	while (w->paints == 0 || w->bytes < w->paint_bytes) {
 		if (test_now_ms() > until)
 			watch_fail(__FILE__, __LINE__, "painted", w);
-		if (test_now_ms() - asked > 100) {
+		if (w->paints == 0 && test_now_ms() - asked > 100) {
 			watch_attach(w);
 			asked = test_now_ms();
 		}

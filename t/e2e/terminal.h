@@ -52,6 +52,7 @@ struct watcher {
 	char		*text;		/* all bytes, malloc'd */
 	size_t		 text_len;
 	uint64_t	 bytes, told;	/* consumed, as both sides count */
+	uint64_t	 paint_bytes;	/* ... when the last painting was */
 	unsigned	 asked;		/* how often */
 	bool		 painted;	/* since */
 	bool		 mute;		/* tells nothing of it */
