@@ -234,7 +234,10 @@ follow(struct reader *r, struct error *e)
 		until = clock_ms() + FOLLOW_MS;
 		while (bus_alive(r->bus) && clock_ms() < until)
 			bus_turn(r->bus, NULL, 0, until - clock_ms());
-		if (look(r, e) == -1)
+		/* A manager that is away ends no agent; then the terminal
+		 * says whether there is something to follow. */
+		if (look(r, e) == -1 && e->code != EX_UNAVAILABLE &&
+		    e->code != EX_TEMPFAIL)
 			return -1;
 	}
 	if (read_left(r, e) == -1)

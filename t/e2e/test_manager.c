@@ -86,6 +86,8 @@ make_agents(void)
 	snprintf(lines, sizeof(lines), "restart: on-failure\ncommand: %s\n",
 	    path);
 	persona("again", lines);
+	persona("ticking", "command: sh -c \"while sleep 0.05; do date +%N; "
+	    "done\"\n");
 	persona("failing", "restart: on-failure\ncommand: sh -c \"exit 4\""
 	    "\n");
 	persona("brief", "command: sh -c \"echo so be it; exit 3\"\n");
@@ -529,6 +531,36 @@ START_TEST(what_one_has_shown)
 	ck_assert_msg(strncmp(text, "first\n", 6) == 0 &&
 	    strstr(text + 1, "first") == NULL, "%s", text);
 	free(text);
+}
+END_TEST
+
+static long
+size_of(const char *file)
+{
+	struct stat	st;
+
+	return stat(file, &st) == -1 ? 0 : (long)st.st_size;
+}
+
+/* Followed without a manager, and to its end. */
+START_TEST(what_one_shows_meanwhile)
+{
+	char	file[300];
+	pid_t	pid;
+	long	had;
+	int	status;
+
+	spawn("ticking");
+	snprintf(file, sizeof(file), "%s/logs", sp->dir);
+	pid = reeve_in_background("logs -f ticking", file);
+	AWAIT(size_of(file) > 0);
+	role_down(sp, "manager");
+	had = size_of(file);
+	AWAIT(size_of(file) > had + 300);	/* three looks, at 10 bytes */
+	role_up(sp, "manager");
+	stop("ticking");
+	ck_assert(waitpid(pid, &status, 0) == pid);
+	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 END_TEST
 
@@ -1109,6 +1141,7 @@ main(void)
 	tcase_add_test(life, an_agent_lives_and_ends);
 	tcase_add_test(life, one_that_ends_by_itself);
 	tcase_add_test(life, what_one_has_shown);
+	tcase_add_test(life, what_one_shows_meanwhile);
 	tcase_add_test(life, one_that_is_to_be_started_again);
 	tcase_add_test(life, one_that_ends_again_and_again);
 	tcase_add_test(life, one_whose_terminal_is_killed);
