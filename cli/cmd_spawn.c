@@ -11,11 +11,13 @@
 
 struct spawn_opts {
 	const char	*agent, *role, *model, *cwd, *config, *resume, *name;
-	bool		 transcript;
+	bool		 transcript, again;
 };
 
 #define O(m)	offsetof(struct spawn_opts, m)
 static const struct opt spawn_options[] = {
+	{ "again", OPT_FLAG, O(again), NULL,
+	    "one that has ended, as who it was: REF is its name" },
 	{ "agent", OPT_STRING, O(agent), "CONNECTOR",
 	    "claude, codex, opencode or command" },
 	{ "role", OPT_STRING, O(role), "ROLE", "instead of the file's" },
@@ -73,13 +75,15 @@ run_spawn(struct cli *cli, void *opts, int argc, char **argv)
 	(void)argc;
 	if (absolute(&o->cwd, &cwd, &e) == 0 &&
 	    absolute(&o->config, &config, &e) == 0 &&
-	    (!agent_ref_is_path(ref) || absolute(&ref, &path, &e) == 0)) {
+	    (o->again || !agent_ref_is_path(ref) ||
+	    absolute(&ref, &path, &e) == 0)) {
 		args = manage_args("name", ref, "agent", o->agent,
 		    "role", o->role, "model", o->model, "cwd", o->cwd,
 		    "config", o->config, "resume", o->resume, "as", o->name,
 		    NULL);
 		if (args == NULL || (o->transcript &&
-		    !json_set_bool(args, "transcript", true)))
+		    !json_set_bool(args, "transcript", true)) ||
+		    (o->again && !json_set_bool(args, "again", true)))
 			error_errno(&e, EX_OSERR, "spawn");
 		else
 			data = manage_call(cli, "start", args, &e);
@@ -97,7 +101,7 @@ const struct command cmd_spawn = {
 	.summary = "start an agent from an agent file",
 	.more = "REF names WORKSPACE/.cotal/agents/REF.md; with a slash, or "
 	    ".md at its end, it is a path\nitself.  If its name is taken it "
-	    "is numbered.",
+	    "is numbered.\nWith --again REF is the name of an agent.",
 	.opts = spawn_options, .opts_size = sizeof(struct spawn_opts),
 	.min_args = 1, .max_args = 1, .run = run_spawn };
 

@@ -125,6 +125,29 @@ save(struct agent *a)
 		    a->note.name, log_str(e.text));
 }
 
+void
+fleet_lift(struct manager *m, struct agent *a, struct note *n)
+{
+	*n = a->note;
+	memset(&a->note, 0, sizeof(a->note));
+	map_del(m->agents, n->name);
+	free_agent(a);
+}
+
+void
+fleet_keep(struct manager *m, struct note *n)
+{
+	const struct config	*c = &m->role->config;
+	struct agent		*a = add(m, n, NULL);
+	struct error		 e;
+
+	if (term_exists(c, a->note.name) &&
+	    term_remove(c, a->note.name, &e) == -1)
+		log_error("cannot remove a terminal", "name=%s error=%s",
+		    a->note.name, log_str(e.text));
+	a->closing = term_runs(c, a->note.name);
+}
+
 int
 fleet_forget(struct manager *m, struct agent *a, struct ask *ask,
     struct error *e)
@@ -150,17 +173,9 @@ take_back(struct manager *m, struct note *n, const char *dir, struct error *e)
 static void
 adopt_ended(struct manager *m, struct note *n)
 {
-	struct agent	*a;
-	struct error	 e;
-
 	if (n->cools_ms > clock_epoch_ms())
 		(void)slots_adopt(&m->slots, NULL, true, n->cools_ms);
-	a = add(m, n, NULL);
-	if (term_exists(&m->role->config, a->note.name) &&
-	    term_remove(&m->role->config, a->note.name, &e) == -1)
-		log_error("cannot remove a terminal", "name=%s error=%s",
-		    a->note.name, log_str(e.text));
-	a->closing = term_runs(&m->role->config, a->note.name);
+	fleet_keep(m, n);
 }
 
 static void

@@ -124,6 +124,12 @@ struct agent *fleet_by_id(const struct manager *, const char *id);
 bool	fleet_taken(void *manager, const char *name);
 /* Takes the note's contents: it lives, in this place. */
 void	fleet_add(struct manager *, struct note *, struct slot *);
+/* One that has ended is not in the table any more; what is known of it is the
+ * caller's. */
+void	fleet_lift(struct manager *, struct agent *, struct note *);
+/* Takes the note's contents, of one that has ended; a terminal that is there
+ * goes. */
+void	fleet_keep(struct manager *, struct note *);
 /* One that has ended is forgotten: its remains become gone.c's. */
 int	fleet_forget(struct manager *, struct agent *, struct ask *,
 	    struct error *);

@@ -64,7 +64,8 @@ struct asked {
 /* What only an operator may choose: with a path of its own a spawn-capable
  * agent could write its own permissions, with a session it could read
  * somebody's transcript. */
-static const char *const operators[] = { "config", "resume", "as", NULL };
+static const char *const operators[] = { "config", "resume", "as", "again",
+	NULL };
 
 static int
 read_flag(const cJSON *args, const char *name, bool *out, struct error *e)
@@ -321,8 +322,14 @@ static int
 run_start(struct manager *m, struct request *rq, cJSON **data,
     struct error *e)
 {
+	bool	again;
+
 	(void)data;
-	return begin(m, rq, recipe_start, e);
+	if (json_unique(rq->args, "args", e) == -1 ||
+	    read_flag(rq->args, "again", &again, e) == -1)
+		return -1;
+	return begin(m, rq, again && rq->tier == TIER_ADMIN ? recipe_again :
+	    recipe_start, e);
 }
 
 static int

@@ -44,6 +44,7 @@ struct start {
 	struct slot		*slot;
 	struct note		 note;
 	char			*dir;
+	bool			 again;
 	struct wanted		 agent, pty, provisioner;
 	struct oneshot		 oneshot;
 	struct error		 error;
@@ -89,6 +90,12 @@ take_back(struct start *s)
 	log_warn("start failed", "name=%s error=%s", s->slot->name,
 	    log_str(s->error.text));
 	slot_end(s->slot, SLOT_FAILED, clock_epoch_ms());
+	if (s->again) {
+		fleet_keep(m, &s->note);
+		manager_answer(m, s->ask, NULL, &s->error);
+		s->ask = NULL;
+		return;
+	}
 	/* gone_add answers when it has nothing left to remove. */
 	if (s->dir != NULL && gone_add(m, &s->note, s->dir, s->ask,
 	    &s->error, &e) == 0) {
@@ -255,6 +262,34 @@ launch(struct start *s, struct error *e)
 	return 0;
 }
 
+/* How it ended before is not said of it now. */
+static int
+forget_exit(struct start *s, struct error *e)
+{
+	char	*path;
+	int	 r;
+
+	if (asprintf(&path, "%s/exit.json", s->dir) == -1)
+		fatal_memory();
+	r = unlink(path) == 0 || errno == ENOENT ? 0 :
+	    error_errno(e, EX_CANTCREAT, "%s", path);
+	free(path);
+	return r;
+}
+
+/* What it has is there: no more than its terminal is made. */
+static int
+launch_again(struct start *s, struct error *e)
+{
+	const struct config	*c = &s->manager->role->config;
+
+	if ((!s->recipe.as_it_was && make_plan(s, e) == -1) ||
+	    forget_exit(s, e) == -1 || term_make(c, s->note.name, e) == -1)
+		return -1;
+	s->phase = PHASE_RISING;
+	return 0;
+}
+
 static int
 await_provisioning(struct start *s, struct error *e)
 {
@@ -318,16 +353,22 @@ answer_json(const struct note *n)
 	return o;
 }
 
+/* Its note is the old one until the new one is written. */
 static int
 finish(struct start *s, struct error *e)
 {
 	struct manager	*m = s->manager;
+	struct note	 was = s->note;
 	cJSON		*answer;
 
 	s->note.state = NOTE_LIVE;
 	s->note.started_ms = clock_epoch_ms();
-	if (note_save(&s->note, s->dir, e) == -1)
+	s->note.ended_ms = s->note.cools_ms = s->note.exit_signal = 0;
+	s->note.exit_code = -1;
+	if (note_save(&s->note, s->dir, e) == -1) {
+		s->note = was;
 		return -1;
+	}
 	slot_live(s->slot, s->note.started_ms);
 	log_info("started", "name=%s id=%s agent=%s", s->note.name,
 	    s->note.id, log_str(s->note.agent));
@@ -370,6 +411,8 @@ step(struct start *s, unsigned *busy, struct error *e)
 		if (*busy >= AT_ONCE_MAX)
 			return 0;
 		(*busy)++;
+		if (s->again)
+			return launch_again(s, e);
 		s->phase = PHASE_MINTING;
 		return begin_minting(s, e);
 	case PHASE_MINTING:
@@ -553,6 +596,42 @@ prepare(struct start *s, const char *caller, struct error *e)
 	return materialize(s, e);
 }
 
+/* Whoever started it first has it still, if he is there: else he who does so
+ * now, or it would be an orphan, and killed. */
+static void
+take_note(struct start *s, const char *caller)
+{
+	struct manager		*m = s->manager;
+	const struct agent	*a;
+
+	fleet_lift(m, s->recipe.again, &s->note);
+	s->recipe.again = NULL;
+	s->again = true;
+	a = s->note.spawner == NULL ? NULL :
+	    fleet_by_id(m, s->note.spawner);
+	if (a == NULL || a->slot == NULL || a->closing) {
+		free(s->note.spawner);
+		s->note.spawner = copy(caller);
+	}
+	free(s->note.policy);
+	s->note.policy = copy(launch_policy_name(s->recipe.policy));
+	s->dir = note_dir(&m->role->config, s->note.name);
+	if (s->dir == NULL)
+		fatal_memory();
+}
+
+/* Under its own name, and no other. */
+static int
+has_its_name(struct start *s, struct error *e)
+{
+	if (s->recipe.again == NULL ||
+	    strcmp(s->slot->name, s->recipe.name) == 0)
+		return 0;
+	slot_end(s->slot, SLOT_FAILED, clock_epoch_ms());
+	return error_set(e, EX_TEMPFAIL, "another agent is called \"%s\" "
+	    "now", s->recipe.name);
+}
+
 int
 start_begin(struct manager *m, struct recipe *rc, struct request *rq,
     struct error *e)
@@ -567,14 +646,16 @@ start_begin(struct manager *m, struct recipe *rc, struct request *rq,
 	s->oneshot.out_fd = -1;
 	s->slot = slots_reserve(&m->slots, s->recipe.name, clock_epoch_ms(),
 	    fleet_taken, m, e);
-	if (s->slot == NULL) {
+	if (s->slot == NULL || has_its_name(s, e) == -1) {
 		free_start(s);
 		return -1;
 	}
 	TAILQ_INSERT_TAIL(&m->starts, s, entry);
 	s->ask = rq->ask;
 	rq->ask = NULL;
-	if (prepare(s, rq->caller, &s->error) == -1)
+	if (s->recipe.again != NULL)
+		take_note(s, rq->caller);
+	else if (prepare(s, rq->caller, &s->error) == -1)
 		s->phase = PHASE_FAILED;
 	return 1;
 }

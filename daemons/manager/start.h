@@ -13,6 +13,10 @@
  * or to nothing at all.  Until its place is reserved nothing has been made;
  * from then on whatever fails takes back what was made before it, and the
  * note (note.h) lets the next manager do so if this one is killed.
+ *
+ * One that is started again has its identity, and what belongs to that: only
+ * its terminal is made, and if that fails it has ended, as before.  Its note
+ * says so until it is up.
  */
 struct recipe {
 	char			*ref;		/* what it was asked for by */
@@ -31,6 +35,9 @@ struct recipe {
 	char			*run_id;
 	struct launch_spec	 spec;
 	const struct launch_agent *resolved;	/* in it */
+	/* of one that has ended and is started again; NULL: a new one */
+	struct agent		*again;
+	bool			 as_it_was;	/* launch.json stays */
 };
 
 /*
@@ -41,6 +48,9 @@ int	recipe_start(struct recipe *, struct manager *, const struct request *,
 	    struct error *);
 int	recipe_launch(struct recipe *, struct manager *,
 	    const struct request *, struct error *);
+/* One that has ended, by its name (again.c). */
+int	recipe_again(struct recipe *, struct manager *, const struct request *,
+	    struct error *);
 void	recipe_free(struct recipe *);
 
 /*

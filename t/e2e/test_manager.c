@@ -17,6 +17,7 @@
 #include "clock.h"
 #include "files.h"
 #include "json.h"
+#include "jwt.h"
 #include "space.h"
 #include "supervised.h"
 
@@ -1015,6 +1016,202 @@ START_TEST(the_ceiling_holds_for_starts_at_once)
 }
 END_TEST
 
+/* --- again, as who it was --------------------------------------------------------------- */
+
+/* What a session of one that was spawned does on the mesh. */
+static struct agent *
+session_of(const char *name)
+{
+	struct agent	*a = calloc(1, sizeof(*a));
+	char		 path[400];
+	struct error	 e;
+
+	ck_assert(a != NULL);
+	a->space = sp;
+	snprintf(a->name, sizeof(a->name), "%s", name);
+	snprintf(path, sizeof(path), "%s/agents/%s/agent.creds", sp->state,
+	    name);
+	OK(creds_load(&a->creds, path, &e), e);
+	snprintf(a->id, sizeof(a->id), "%s", a->creds.key.public);
+	agent_connect(a);
+	return a;
+}
+
+START_TEST(what_was_said_while_it_had_ended)
+{
+	static const char *const	roles[] = { "lease", "fanout",
+					    "reader", "control" };
+	struct agent			*talker, *critic;
+	char				id[ID_MAX];
+	size_t				i;
+
+	for (i = 0; i < COUNT(roles); i++)
+		role_control(sp, roles[i], "u");
+	AWAIT(lease_ready(sp));
+	talker = agent_make(sp, "talker", "--allow-publish general");
+	spawn("critic");
+	snprintf(id, sizeof(id), "%s", of_agent("critic", "id"));
+	critic = session_of("critic");
+	agent_join(critic, "general");
+	agent_free(critic);
+	stop("critic");
+	ck_assert(!has_process("critic"));
+	agent_post(talker, "general", "meanwhile");
+	ck_assert_int_eq(unlink_in("said.critic"), 0);
+	spawn("--again critic");
+	ck_assert(agent_is("critic", "running"));
+	ck_assert_str_eq(of_agent("critic", "id"), id);
+	ck_assert_str_eq(of_agent("critic", "endedMs"), "-1");
+	check_said("critic");
+	check_made("critic");
+	critic = session_of("critic");
+	ck_assert_str_eq(critic->id, id);
+	agent_expect(critic, 1);
+	ck_assert_uint_eq(agent_got(critic, "meanwhile"), 1);
+	agent_free(critic);
+	agent_free(talker);
+	/* A manager after this one finds it as any other. */
+	role_kill(sp, "manager");
+	await_manager();
+	ck_assert(agent_is("critic", "running"));
+	ck_assert_str_eq(of_agent("critic", "id"), id);
+}
+END_TEST
+
+/* In the place of its credential one that was good for a second. */
+static void
+expire(const char *name)
+{
+	struct permissions	none = { .pub_allow = { 0 } };
+	struct creds		c;
+	struct nkey		account;
+	char			path[400];
+	struct error		e;
+	int64_t			now;
+
+	snprintf(path, sizeof(path), "%s/agents/%s/agent.creds", sp->state,
+	    name);
+	OK(creds_load(&c, path, &e), e);
+	OK(nkey_new(&account, NKEY_ACCOUNT, &e), e);
+	free(c.jwt);
+	c.jwt = jwt_user(&account, account.public, c.key.public, name, &none,
+	    1, &e);
+	ck_assert_msg(c.jwt != NULL, "%s", e.text);
+	OK(creds_save(&c, path, &e), e);
+	creds_wipe(&c);
+	now = clock_epoch_ms();
+	AWAIT(clock_epoch_ms() - now > 1000);
+}
+
+static void
+again_fails(const char *what, const char *why)
+{
+	int	code = reeve(sp, out, sizeof(out), "spawn --again %s", what);
+
+	ck_assert_msg(code != 0, "%s did not fail: %s", what, why);
+	ck_assert_msg(strstr(out, why) != NULL, "%s: %s", why, out);
+}
+
+START_TEST(again_only_one_that_has_ended)
+{
+	struct caller	lead;
+
+	again_fails("critic", "there is no agent \"critic\"");
+	again_fails("../critic", "there is no agent");
+	spawn("critic");
+	again_fails("critic", "critic is running");
+	stop("critic");
+	again_fails("critic --role other", "args.role: not taken here");
+	spawn("lead");
+	become(&lead, "lead");
+	SAYS(ask(&lead, "manager", "start", "{\"name\":\"critic\","
+	    "\"again\":true}"), "args.again: not taken here");
+	leave(&lead);
+	expire("critic");
+	again_fails("critic", "has expired");
+	ck_assert_int_eq(unlink_in("a/agents/critic/agent.creds"), 0);
+	again_fails("critic", "agent.creds");
+	ck_assert(agent_is("critic", "exited"));
+	/* Of several at once one is; none has another's name. */
+	stop("lead");
+	ck_assert_int_eq(spawn_many("--again lead", 3), 1);
+	ck_assert_int_eq(count(""), 1);
+	ck_assert(agent_is("lead", "running"));
+}
+END_TEST
+
+START_TEST(again_fails_and_it_has_ended_as_before)
+{
+	char	path[300], id[ID_MAX];
+
+	spawn("critic");
+	snprintf(id, sizeof(id), "%s", of_agent("critic", "id"));
+	stop("critic");
+	/* Before anything is made of it. */
+	persona("critic", "command: no-such-program-here\n");
+	again_fails("critic", "no-such-program-here");
+	ck_assert(agent_is("critic", "exited"));
+	make_agents();
+	/* The service cannot be made. */
+	snprintf(path, sizeof(path), "%s/making", sp->state);
+	(void)rmdir(path);
+	write_file(path, "", 0600);
+	again_fails("critic", "making");
+	ck_assert(unlink(path) == 0);
+	ck_assert(agent_is("critic", "exited"));
+	check_made("critic");
+	/* It cannot be run. */
+	snprintf(path, sizeof(path), "%s/agent.sh", sp->dir);
+	write_file(path, "#!/no/such/interpreter\n", 0755);
+	again_fails("critic", "cannot be run");
+	ck_assert(agent_is("critic", "exited"));
+	AWAIT(!there("a/service/pty-critic", NULL));
+	check_made("critic");
+	make_agents();
+	/* A file that is not there any more: what was run is run. */
+	snprintf(path, sizeof(path), "%s/.cotal/agents/critic.md", ws);
+	ck_assert(unlink(path) == 0);
+	AWAIT(reeve(sp, out, sizeof(out), "spawn --again critic") == 0);
+	ck_assert(agent_is("critic", "running"));
+	ck_assert_str_eq(of_agent("critic", "id"), id);
+	check_said("critic");
+}
+END_TEST
+
+/* A manager that is killed in the middle of it: it runs, or has ended. */
+START_TEST(again_that_is_cut_off)
+{
+	static const char *const	when[] = { "op=start",
+	    "msg=\"child\"" };
+	char				file[300], id[ID_MAX];
+	unsigned			was;
+	size_t				i;
+	pid_t				pid;
+
+	spawn("critic");
+	snprintf(id, sizeof(id), "%s", of_agent("critic", "id"));
+	snprintf(file, sizeof(file), "%s/out.0", sp->dir);
+	for (i = 0; i < COUNT(when); i++) {
+		stop("critic");
+		was = logged_times(sp, when[i]);
+		pid = reeve_in_background("spawn --again critic", file);
+		AWAIT(logged_times(sp, when[i]) > was);
+		role_kill(sp, "manager");
+		kill(pid, SIGKILL);
+		ck_assert(waitpid(pid, NULL, 0) == pid);
+		await_manager();
+		if (agent_is("critic", "exited")) {
+			AWAIT(!has_process("critic"));
+			AWAIT(reeve(sp, out, sizeof(out), "spawn --again "
+			    "critic") == 0);
+		}
+		ck_assert(agent_is("critic", "running"));
+		ck_assert_str_eq(of_agent("critic", "id"), id);
+		check_made("critic");
+	}
+}
+END_TEST
+
 /* --- runs ------------------------------------------------------------------------------ */
 
 static const char	agents[] =
@@ -1134,6 +1331,7 @@ main(void)
 	TCase	*life = test_case("life", setup, 60);
 	TCase	*who = test_case("who", setup, 60);
 	TCase	*failing = test_case("failing", setup, 60);
+	TCase	*again = test_case("again", setup, 60);
 	TCase	*many = test_case("many", setup, 60);
 	TCase	*runs = test_case("runs", setup, 60);
 	TCase	*one = test_case("one", setup, 60);
@@ -1155,11 +1353,16 @@ main(void)
 	tcase_add_test(failing, a_start_that_fails_leaves_nothing);
 	tcase_add_test(failing, one_that_asks_and_never_rises);
 	tcase_add_test(failing, a_start_that_is_cut_off);
+	tcase_add_test(again, what_was_said_while_it_had_ended);
+	tcase_add_test(again, again_only_one_that_has_ended);
+	tcase_add_test(again, again_fails_and_it_has_ended_as_before);
+	tcase_add_test(again, again_that_is_cut_off);
 	tcase_add_test(many, starts_at_once_have_names_of_their_own);
 	tcase_add_test(many, the_ceiling_holds_for_starts_at_once);
 	tcase_add_test(runs, a_run_is_started_and_stopped);
 	tcase_add_test(runs, a_run_follows_no_link);
 	tcase_add_test(runs, what_was_said_is_forgotten);
 	tcase_add_test(one, a_second_manager_is_refused);
-	return test_main("manager", life, who, failing, many, runs, one, NULL);
+	return test_main("manager", life, who, failing, again, many, runs,
+	    one, NULL);
 }
