@@ -95,6 +95,7 @@ loop(struct manager *m, struct error *e)
 		if (hold_tend(&m->hold, m->role, e) == -1 ||
 		    watch_tend(m->presence, e) == -1)
 			return -1;
+		card_beat(m);
 		minter_tend(&m->minter);
 		serve_all(m);
 		start_tend(m);
@@ -113,9 +114,10 @@ static int
 session(struct role *r, struct error *e)
 {
 	struct manager	*m = r->own;
-	int		 rv = bind_session(m, e);
+	int		 rv;
 
-	if (rv == 0)
+	m->beat_ms = 0;
+	if ((rv = bind_session(m, e)) == 0)
 		rv = loop(m, e);
 	serve_unbind(m);
 	start_unbind(m);
@@ -125,8 +127,11 @@ session(struct role *r, struct error *e)
 	fleet_unbind(m);
 	watch_unbind(m->presence);
 	/* Kept over a lost link: our own record is taken up again. */
-	if (r->stop && bus_alive(r->bus))
+	if (r->stop && bus_alive(r->bus)) {
+		if (m->beat_ms != 0)
+			card_withdraw(m);
 		hold_release(&m->hold, r);
+	}
 	return rv;
 }
 

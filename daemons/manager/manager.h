@@ -71,6 +71,7 @@ struct manager {
 	STAILQ_HEAD(, queued)	 queue;
 	unsigned		 n_queued;
 	int64_t			 looked_ms;	/* at the agents' files */
+	int64_t			 beat_ms;	/* its presence; 0: not yet */
 	uint64_t		 served, refused, unbound, overflow;
 };
 
@@ -176,6 +177,13 @@ void	start_cancel_of(struct manager *, const char *spawner);
 /* Is any under way that needs a look soon? */
 bool	start_any(const struct manager *);
 bool	gone_any(const struct manager *);
+
+/* --- card.c: its own presence ------------------------------------------------ */
+
+/* Say that it is there, when it is time; while the lease is held. */
+void	card_beat(struct manager *);
+/* Say that it is not. */
+void	card_withdraw(struct manager *);
 
 /* --- op_purge.c ------------------------------------------------------------ */
 

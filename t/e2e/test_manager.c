@@ -1330,6 +1330,54 @@ START_TEST(a_second_manager_is_refused)
 }
 END_TEST
 
+/* What it says of itself; NULL: nothing.  *seq: its revision. */
+static const char *
+card_status(const char *id, uint64_t *seq)
+{
+	static char	 status[20];
+	cJSON		*o = record_get(sp, BUCKET_PRESENCE, id, seq);
+	const cJSON	*card = json_get(o, "card");
+
+	if (o == NULL)
+		return NULL;
+	ck_assert_str_eq(json_get(card, "id")->valuestring, id);
+	ck_assert_str_eq(json_get(card, "name")->valuestring, "manager");
+	ck_assert_str_eq(json_get(card, "kind")->valuestring, "endpoint");
+	ck_assert_str_eq(json_get(card, "role")->valuestring, "manager");
+	snprintf(status, sizeof(status), "%s",
+	    json_get(o, "status")->valuestring);
+	cJSON_Delete(o);
+	return status;
+}
+
+START_TEST(it_is_among_those_who_are_there)
+{
+	struct creds	 c;
+	char		 path[300];
+	const char	*said;
+	struct error	 e;
+	uint64_t	 first, now;
+
+	snprintf(path, sizeof(path), "%s/creds/manager.creds", sp->state);
+	OK(creds_load(&c, path, &e), e);
+	AWAIT((said = card_status(c.key.public, &first)) != NULL);
+	ck_assert_str_eq(said, "idle");
+	AWAIT((said = card_status(c.key.public, &now)) != NULL &&
+	    now > first);
+	ck_assert_str_eq(said, "idle");
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "roster --json"), 0);
+	ck_assert_msg(strstr(out, c.key.public) != NULL, "%s", out);
+	role_down(sp, "manager");
+	said = card_status(c.key.public, &now);
+	ck_assert_ptr_nonnull(said);
+	ck_assert_str_eq(said, "offline");
+	role_up(sp, "manager");
+	AWAIT((said = card_status(c.key.public, &now)) != NULL &&
+	    strcmp(said, "idle") == 0);
+	creds_wipe(&c);
+}
+END_TEST
+
 int
 main(void)
 {
@@ -1367,6 +1415,7 @@ main(void)
 	tcase_add_test(runs, a_run_is_started_and_stopped);
 	tcase_add_test(runs, a_run_follows_no_link);
 	tcase_add_test(runs, what_was_said_is_forgotten);
+	tcase_add_test(one, it_is_among_those_who_are_there);
 	tcase_add_test(one, a_second_manager_is_refused);
 	return test_main("manager", life, who, failing, again, many, runs,
 	    one, NULL);
