@@ -1266,6 +1266,13 @@ START_TEST(a_run_is_started_and_stopped)
 	ck_assert(there("ws/.cotal/run/r1/agents/critic.md", NULL));
 	ck_assert_int_ne(launch("r1", "t", ""), 0);
 	ck_assert_int_eq(count(""), 3);
+	/* One that is started again is of the run still. */
+	stop("critic-2");
+	ck_assert_int_eq(unlink_in("said.critic-2"), 0);
+	spawn("--again critic-2");
+	AWAIT(there("said.critic-2", NULL));
+	ck_assert_str_eq(of_agent("critic-2", "runId"), "r1");
+	ck_assert_int_eq(count(""), 3);
 	ck_assert_int_eq(reeve(sp, out, sizeof(out), "launch --down r1"), 0);
 	ck_assert(agent_is("critic", "running"));
 	ck_assert_int_eq(count("--all"), 1);
