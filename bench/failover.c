@@ -111,7 +111,7 @@ make_broker(struct failover *f, unsigned ttl_s, int port, struct error *e)
 	struct machine		*h = &f->broker;
 	const char *const	 argv[] = { "reeve", "init", "--state", h->state,
 				    "--space", PROPS_SPACE, "--listen", listen,
-				    "--lease-ttl", ttl, NULL };
+				    "--lease-ttl", ttl, "--no-agents", NULL };
 	int			 i, fd;
 
 	snprintf(h->state, sizeof(h->state), "%s/broker-%u", dir, ttl_s);
@@ -149,7 +149,8 @@ make_host(struct failover *f, unsigned i, unsigned ttl_s, int port,
 	struct machine		*h = &f->hosts[i];
 	const char *const	 argv[] = { "reeve", "init", "--state", h->state,
 				    "--space", PROPS_SPACE, "--server", server,
-				    "--import-trust", trust, NULL };
+				    "--import-trust", trust, "--no-agents",
+				    NULL };
 
 	snprintf(h->state, sizeof(h->state), "%s/host%u-%u", dir, i,
 	    ttl_s);

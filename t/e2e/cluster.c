@@ -356,8 +356,8 @@ desk_make(struct cluster *c, const char *trust, const char *options)
 
 	cluster_servers(servers, sizeof(servers), "123");
 	AWAIT(reeve(sp, out, sizeof(out), "init --space t --server %s "
-	    "--import-trust %s --replicas 3 %s", servers, trust, options) ==
-	    0);
+	    "--import-trust %s --replicas 3 --no-agents %s", servers, trust,
+	    options) == 0);
 	trust_wipe(&sp->trust);
 	space_init(sp, "%s", "");
 	c->hosts[0].space = sp;

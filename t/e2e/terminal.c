@@ -461,6 +461,33 @@ watch_shows(struct watcher *w, const char *text)
 	return shows(w->screen, text);
 }
 
+bool
+lives(pid_t pid)
+{
+	char	path[64], state = 0;
+	FILE	*f;
+
+	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
+	if ((f = fopen(path, "r")) == NULL)
+		return false;
+	if (fscanf(f, "%*d (%*[^)]) %c", &state) != 1)
+		state = 0;
+	fclose(f);
+	return state != 0 && state != 'Z';
+}
+
+pid_t
+watch_pid_after(struct watcher *who, const char *text)
+{
+	char		*all = terminal_text(who->screen);
+	const char	*at = strstr(all, text);
+	pid_t		 pid;
+
+	pid = at == NULL ? 0 : (pid_t)atoi(at + strlen(text));
+	free(all);
+	return pid;
+}
+
 static void
 dump(struct screen *s)
 {

@@ -77,6 +77,10 @@ void	watch_send_bytes(struct watcher *, char type, const void *, size_t);
 void	watch_type(struct watcher *, const char *text);
 /* Does terminal_text have it? */
 bool	watch_shows(struct watcher *, const char *text);
+/* The number after the text there; 0: none. */
+pid_t	watch_pid_after(struct watcher *, const char *text);
+/* A process that is there, and no zombie. */
+bool	lives(pid_t);
 /* Turn until it is so; fails the test when too late. */
 #define WATCH_AWAIT(w, what)						\
 	do {								\

@@ -12,26 +12,13 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "crew.h"
 #include "files.h"
 #include "json.h"
-#include "space.h"
-#include "supervised.h"
 
-#define COUNT(v)	(sizeof(v) / sizeof((v)[0]))
 #define PERSONA		"Be brief, \"critic\"; say $HOME and {file:/etc/passwd}."
 
-static char	ws[200];
-
 /* --- the stage ------------------------------------------------------------------ */
-
-static void
-write_file(const char *path, const char *text, mode_t mode)
-{
-	struct error	e;
-
-	OK(dir_make_parent(path, 0700, &e), e);
-	OK(file_write_private(path, text, mode, &e), e);
-}
 
 /* Arguments, environment, directory; then a line for each key press. */
 static void
@@ -96,17 +83,6 @@ setup(void)
 }
 
 /* --- what they were given -------------------------------------------------------- */
-
-static void
-spawn(const char *what)
-{
-	char	out[4096];
-	int	code = reeve(sp, out, sizeof(out), "spawn %s", what);
-
-	if (code != 0)
-		log_dump(sp);
-	ck_assert_msg(code == 0, "spawn %s: %d: %s", what, code, out);
-}
 
 /* malloc'd. */
 static char *
