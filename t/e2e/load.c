@@ -413,13 +413,18 @@ show_stored(struct space *s, enum stream_kind kind, const char *what,
 {
 	struct stored	st;
 	uint64_t	seq;
+	unsigned	n = 0;
 
 	for (seq = 1; stored_get(s, kind, seq, &st); seq = st.seq + 1) {
+		n++;
 		if (memmem(st.data, st.len, text, strlen(text)) != NULL)
 			fprintf(stderr, "%s %llu: %s %s\n", what,
 			    (unsigned long long)st.seq, st.subject, st.msg_id);
 		stored_free(&st);
 	}
+	/* Not there, or was it not to be seen? */
+	fprintf(stderr, "%s: %u looked at, up to %llu\n", what, n,
+	    (unsigned long long)seq - 1);
 }
 
 static void
