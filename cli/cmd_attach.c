@@ -260,7 +260,8 @@ on_frame(void *arg, natsMsg *m)
 	struct attached	*a = arg;
 
 	a->heard_ms = clock_ms();
-	if (natsMsg_GetDataLength(m) > 0)
+	/* What comes while we leave is for nobody. */
+	if (a->outcome == GOING && natsMsg_GetDataLength(m) > 0)
 		take(a, natsMsg_GetData(m), (size_t)natsMsg_GetDataLength(m));
 	bus_msg_free(m);
 }
@@ -576,7 +577,8 @@ static int
 begin(struct attached *a, struct error *e)
 {
 	if (cli_load(a->cli, e) == -1 || find_agent(a, a->target,
-	    sizeof(a->target), e) == -1 || tty_open(&a->tty, e) == -1 || open_signals(a, e) == -1)
+	    sizeof(a->target), e) == -1 || tty_open(&a->tty, e) == -1 ||
+	    open_signals(a, e) == -1)
 		return -1;
 	a->begun_ms = clock_ms();
 	return connect_as(a, e);

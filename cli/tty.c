@@ -141,6 +141,7 @@ tty_close(struct tty *t)
 	free(t->leave);
 	free(t->waiting);
 	t->leave = t->waiting = NULL;
+	t->leave_len = t->done = t->len = t->cap = 0;
 }
 
 /* --- output ------------------------------------------------------------------- */

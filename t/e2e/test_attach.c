@@ -48,7 +48,7 @@ stood_up(int code)
 {
 	SEAT_AWAIT(&seat, seat_has_ended(&seat));
 	seat_turn(&seat, 0);
-	ck_assert(WIFEXITED(seat.status));
+	ck_assert_msg(WIFEXITED(seat.status), "status %x", seat.status);
 	ck_assert_int_eq(WEXITSTATUS(seat.status), code);
 	ck_assert(is_as_found());
 	ck_assert(!screen_alternate(seat.screen));
