@@ -191,9 +191,9 @@ ceiling_run(struct stage *s, const struct crowd *c, const struct load *l,
 	return r;
 }
 
-int
-ceiling_with(struct stage *s, const struct crowd *c, const struct load *l,
-    int (*fn)(void *, const struct way *, struct error *), void *arg,
+static int
+with_hops(struct stage *s, const struct crowd *c, const struct load *l,
+    measure_way_fn *fn, void *arg, struct latency_result *result,
     struct error *e)
 {
 	const struct way	way = { "bench.chat", DLV, await_idle };
@@ -202,9 +202,23 @@ ceiling_with(struct stage *s, const struct crowd *c, const struct load *l,
 
 	if ((second = start_hop(s, c, NULL, DINBOX, "bench.dlv", e)) != 0 &&
 	    (first = start_hop(s, c, l, CHAT, "bench.dinbox", e)) != 0 &&
-	    (r = fn(arg, &way, e)) == 0)
+	    (r = fn(arg, &way, result, e)) == 0)
 		r = empty(s, e);
 	end_hop(first);
 	end_hop(second);
 	return r;
+}
+
+int
+ceiling_and_space(struct stage *s, const struct crowd *c,
+    const struct load *l, measure_way_fn *fn, void *arg,
+    struct latency_result *ours, struct latency_result *bare,
+    struct error *e)
+{
+	struct way	way;
+
+	if (with_hops(s, c, l, fn, arg, bare, e) == -1)
+		return -1;
+	way_of_space(&way, s);
+	return fn(arg, &way, ours, e);
 }

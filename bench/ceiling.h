@@ -16,10 +16,13 @@ int	ceiling_make(struct stage *, struct error *);
  * the places of fan-out and reader. */
 int	ceiling_run(struct stage *, const struct crowd *, const struct load *,
 	    double *per_s, struct cost *, struct error *);
-/* fn is called while the hops run, with the way through them; what it
- * returns. */
-int	ceiling_with(struct stage *, const struct crowd *,
-	    const struct load *, int (*fn)(void *, const struct way *,
-	    struct error *), void *, struct error *);
+/* Measures one way, and leaves it idle. */
+typedef int	measure_way_fn(void *arg, const struct way *,
+	    struct latency_result *, struct error *);
+/* That of the hops, while they run, then the space's. */
+int	ceiling_and_space(struct stage *, const struct crowd *,
+	    const struct load *, measure_way_fn *, void *arg,
+	    struct latency_result *ours, struct latency_result *bare,
+	    struct error *);
 
 #endif

@@ -59,11 +59,11 @@ struct what {
 	struct stage		*stage;
 	const struct crowd	*crowd;
 	const struct load	*load;
-	struct latency_result	 result;
 };
 
 static int
-measure_way(void *arg, const struct way *way, struct error *e)
+measure_way(void *arg, const struct way *way,
+    struct latency_result *result, struct error *e)
 {
 	struct what	*w = arg;
 	struct arrivals	 a;
@@ -74,8 +74,8 @@ measure_way(void *arg, const struct way *way, struct error *e)
 	    WARM_UP + ROUNDS, e) == -1)
 		return -1;
 	if ((r = all_rounds(&a, w->stage, call_ms, e)) == 0 &&
-	    (r = arrivals_read(&a, w->stage, &w->result, e)) == 0)
-		w->result.call_ms = quantile(call_ms, WARM_UP + ROUNDS, 0.5);
+	    (r = arrivals_read(&a, w->stage, result, e)) == 0)
+		result->call_ms = quantile(call_ms, WARM_UP + ROUNDS, 0.5);
 	arrivals_free(&a);
 	return r;
 }
@@ -86,14 +86,6 @@ measure_latency(struct stage *s, const struct crowd *c, const struct load *l,
     struct error *e)
 {
 	struct what	w = { .stage = s, .crowd = c, .load = l };
-	struct way	way;
 
-	if (ceiling_with(s, c, l, measure_way, &w, e) == -1)
-		return -1;
-	*bare = w.result;
-	way_of_space(&way, s);
-	if (measure_way(&w, &way, e) == -1)
-		return -1;
-	*ours = w.result;
-	return 0;
+	return ceiling_and_space(s, c, l, measure_way, &w, ours, bare, e);
 }

@@ -46,15 +46,15 @@ struct what {
 	const struct crowd	*crowd;
 	const struct load	*load;
 	double			 per_s;
-	struct latency_result	 result;
 };
 
 static int
-measure_way(void *arg, const struct way *way, struct error *e)
+measure_way(void *arg, const struct way *way,
+    struct latency_result *result, struct error *e)
 {
 	struct what	*w = arg;
 	struct arrivals	 a;
-	struct cost	*cost = &w->result.cost;
+	struct cost	*cost = &result->cost;
 	double		 n = w->per_s * PACED_MS / 1000;
 	int		 r;
 
@@ -65,7 +65,7 @@ measure_way(void *arg, const struct way *way, struct error *e)
 	    (r = say_all(&a, w->stage, 1e6 / w->per_s, e)) == 0 &&
 	    (r = cost_end(cost, w->stage, (double)a.n * w->load->members, e))
 	    == 0)
-		r = arrivals_read(&a, w->stage, &w->result, e);
+		r = arrivals_read(&a, w->stage, result, e);
 	arrivals_free(&a);
 	return r;
 }
@@ -77,14 +77,6 @@ measure_paced(struct stage *s, const struct crowd *c, const struct load *l,
 {
 	struct what	w = { .stage = s, .crowd = c, .load = l,
 			    .per_s = per_s };
-	struct way	way;
 
-	if (ceiling_with(s, c, l, measure_way, &w, e) == -1)
-		return -1;
-	*bare = w.result;
-	way_of_space(&way, s);
-	if (measure_way(&w, &way, e) == -1)
-		return -1;
-	*ours = w.result;
-	return 0;
+	return ceiling_and_space(s, c, l, measure_way, &w, ours, bare, e);
 }

@@ -74,17 +74,12 @@ cli_color(FILE *f)
 int
 cli_load(struct cli *c, struct error *e)
 {
-	char	*state;
-	int	 r;
-
 	if (c->loaded)
 		return 0;
-	if ((state = config_state_dir(c->state_opt, e)) == NULL)
+	if (config_open(&c->config, c->state_opt, e) == -1)
 		return -1;
-	r = config_load(&c->config, state, e);
-	free(state);
-	c->loaded = r == 0;
-	return r;
+	c->loaded = true;
+	return 0;
 }
 
 void

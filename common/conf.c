@@ -449,6 +449,19 @@ config_state_dir(const char *option, struct error *e)
 	return path;
 }
 
+int
+config_open(struct config *c, const char *option, struct error *e)
+{
+	char	*state = config_state_dir(option, e);
+	int	 r;
+
+	if (state == NULL)
+		return -1;
+	r = config_load(c, state, e);
+	free(state);
+	return r;
+}
+
 char *
 config_path(const struct config *c, const char *fmt, ...)
 {

@@ -43,6 +43,8 @@ int	config_init(struct config *, const char *state, struct error *);
 /* EX_CONFIG: no such state (says `reeve init`), or line N of the file;
  * EX_NOINPUT: cannot be read. */
 int	config_load(struct config *, const char *state, struct error *);
+/* The same of the state directory that config_state_dir says. */
+int	config_open(struct config *, const char *option, struct error *);
 /*
  * The settings in a file of the host's (<sysconfdir>/reeve/reeve.conf) for a
  * state directory that need not exist.  What the file leaves out has its

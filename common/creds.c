@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: ISC */
 #include <ctype.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include <sodium.h>
 
 #include "creds.h"
 #include "json.h"
 #include "jwt.h"
 
 #define CREDS_FILE_MAX	(256 * 1024)
+#define CREDS_STDIN_MAX	(64 * 1024)
 
 static char	*block_read(const char *, const char *, struct error *);
 static int	 creds_check(const struct creds *, struct error *);
@@ -27,6 +32,35 @@ creds_load(struct creds *c, const char *path, struct error *e)
 		error_wrap(e, "%s", path);
 	file_wipe(text);
 	return rc;
+}
+
+int
+creds_read_stdin(struct creds *c, struct error *e)
+{
+	char	*text = calloc(1, CREDS_STDIN_MAX + 1);
+	size_t	 n = 0;
+	ssize_t	 got = 1;
+	int	 r;
+
+	if (text == NULL)
+		return error_errno(e, EX_OSERR, "credentials");
+	while (n < CREDS_STDIN_MAX && got != 0) {
+		got = read(STDIN_FILENO, text + n, CREDS_STDIN_MAX - n);
+		if (got > 0)
+			n += (size_t)got;
+		else if (got == -1 && errno != EINTR)
+			break;
+	}
+	if (got == -1)
+		r = error_errno(e, EX_IOERR, "standard input");
+	else if (n == 0)
+		r = error_set(e, EX_NOINPUT, "no credentials on the standard "
+		    "input");
+	else if ((r = creds_parse(c, text, e)) == -1)
+		error_wrap(e, "standard input");
+	sodium_memzero(text, CREDS_STDIN_MAX);
+	free(text);
+	return r;
 }
 
 int

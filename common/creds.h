@@ -19,6 +19,9 @@ struct creds {
 int	creds_load(struct creds *, const char *path, struct error *);
 /* The JWT's signature is checked too.  After an error c is zero. */
 int	creds_parse(struct creds *, const char *text, struct error *);
+/* The same from standard input, for a credential that is not to be on disk.
+ * EX_NOINPUT: there is none; EX_IOERR, EX_OSERR. */
+int	creds_read_stdin(struct creds *, struct error *);
 /* The file's text, malloc'd; the caller wipes it (creds_text_free).  NULL
  * when out of memory. */
 char	*creds_text(const struct creds *);

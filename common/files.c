@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include <errno.h>
@@ -15,8 +16,6 @@
 
 #include "files.h"
 
-static int	 file_put(int, const char *, mode_t, const char *,
-		    struct error *);
 static int	 dir_of(char *, size_t, const char *, struct error *);
 static int	 dir_sync(const char *, struct error *);
 static int	 dir_make_one(const char *, mode_t, struct error *);
@@ -58,7 +57,7 @@ file_write_private(const char *path, const char *text, mode_t mode,
 }
 
 /* mkostemp makes 0600: nobody else reads the text before the mode is set. */
-static int
+int
 file_put(int fd, const char *text, mode_t mode, const char *path,
     struct error *e)
 {
@@ -79,6 +78,23 @@ file_put(int fd, const char *text, mode_t mode, const char *path,
 	if (fsync(fd) == -1)
 		return error_errno(e, EX_IOERR, "fsync %s", path);
 	return 0;
+}
+
+int
+file_lock(const char *path, const char *who, struct error *e)
+{
+	int	fd;
+
+	if (dir_make_parent(path, 0700, e) == -1)
+		return -1;
+	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+	if (fd == -1)
+		return error_errno(e, EX_CANTCREAT, "%s", path);
+	if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+		return fd;
+	close(fd);
+	return error_set(e, EX_TEMPFAIL, "another %s runs here (%s is "
+	    "locked)", who, path);
 }
 
 static int

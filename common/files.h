@@ -42,6 +42,16 @@ bool	file_is_program(const char *path);
 char	*file_program(const char *dir, size_t len, const char *name);
 /* The directory that this program was started from.  -1: not known. */
 int	file_own_dir(char *buf, size_t size);
+/* All of a text into an open file, its mode, and to the disk; path is for
+ * errors. EX_IOERR. */
+int	file_put(int fd, const char *text, mode_t mode, const char *path,
+	    struct error *);
+/*
+ * The lock of a path, which is made with its parents: a descriptor that holds
+ * it until it is closed; the kernel frees that of a killed process at once.
+ * -1 with *e: EX_TEMPFAIL when another `who` has it, EX_CANTCREAT.
+ */
+int	file_lock(const char *path, const char *who, struct error *);
 /* Zero a NUL-terminated text and free it.  NULL is fine. */
 void	file_wipe(char *text);
 

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include "config.h"
 
-#include <sys/file.h>
 #include <sys/signalfd.h>
 
 #include <errno.h>
@@ -39,7 +38,6 @@ const char *const role_state_names[] = { "starting", "paused", "bound",
 
 struct options {
 	char		*state;
-	const char	*agent;
 	unsigned	 shard, shards;
 	int		 notify_fd;
 	enum log_level	 level;
@@ -52,8 +50,7 @@ usage(const struct role_def *def, FILE *f)
 {
 	static const char *const	own[] = {
 		[ROLE_OF_SHARD] = " [--shard N] [--shards N]\n\t",
-		[ROLE_OF_HOST] = " ",
-		[ROLE_OF_AGENT] = " --agent NAME\n\t" };
+		[ROLE_OF_HOST] = " " };
 
 	fprintf(f, "usage: reeve-%s [--debug] [--state DIR]%s[--notify-fd N]\n"
 	    "       reeve-%s --help | --version\n", def->name, own[def->scope],
@@ -78,12 +75,11 @@ number(const struct role_def *def, const char *name, const char *text,
 	return why == NULL;
 }
 
-/* Options that only a shard's role has, or an agent's. */
+/* Options that only a shard's role has. */
 static bool
 is_foreign(const struct role_def *def, int c)
 {
-	return ((c == 'n' || c == 'N') && def->scope != ROLE_OF_SHARD) ||
-	    (c == 'a' && def->scope != ROLE_OF_AGENT);
+	return (c == 'n' || c == 'N') && def->scope != ROLE_OF_SHARD;
 }
 
 /* -1: go on; else the exit code. */
@@ -93,13 +89,6 @@ check_options(const struct role_def *def, const struct options *o)
 	if (o->shard >= o->shards)
 		fprintf(stderr, "reeve-%s: --shard %u of --shards %u: there "
 		    "is none\n", def->name, o->shard, o->shards);
-	else if (def->scope == ROLE_OF_AGENT && o->agent == NULL)
-		fprintf(stderr, "reeve-%s: --agent NAME is missing\n",
-		    def->name);
-	else if (o->agent != NULL && !name_is_token(o->agent))
-		fprintf(stderr, "reeve-%s: --agent: expected a name of "
-		    "letters, digits, _ and -, not \"%s\"\n", def->name,
-		    o->agent);
 	else
 		return -1;
 	return EX_USAGE;
@@ -114,7 +103,6 @@ parse_options(int argc, char **argv, const struct role_def *def,
 		{ "state", required_argument, NULL, 's' },
 		{ "shard", required_argument, NULL, 'n' },
 		{ "shards", required_argument, NULL, 'N' },
-		{ "agent", required_argument, NULL, 'a' },
 		{ "notify-fd", required_argument, NULL, 'f' },
 		{ "debug", no_argument, NULL, 'd' },
 		{ "version", no_argument, NULL, 'V' },
@@ -138,9 +126,6 @@ parse_options(int argc, char **argv, const struct role_def *def,
 			    LAYOUT_SHARDS_MAX, &n))
 				return EX_USAGE;
 			o->shards = (unsigned)n;
-			break;
-		case 'a':
-			o->agent = optarg;
 			break;
 		case 'f':
 			if (!number(def, "notify-fd", optarg, 0, INT_MAX,
@@ -168,56 +153,40 @@ parse_options(int argc, char **argv, const struct role_def *def,
 	return check_options(def, o);
 }
 
-/* <dir>/<role>, for which shard or agent, and what kind of file; malloc'd. */
+/* <dir>/<role>, for which shard, and what kind of file; malloc'd. */
 static char *
 own_path(const struct role *r, const char *dir, const char *suffix)
 {
 	const char	*name = r->def->name;
 
-	switch (r->def->scope) {
-	case ROLE_OF_HOST:
+	if (r->def->scope == ROLE_OF_HOST)
 		return config_path(&r->config, "%s/%s%s", dir, name, suffix);
-	case ROLE_OF_AGENT:
-		return config_path(&r->config, "%s/%s-%s%s", dir, name,
-		    r->agent, suffix);
-	default:
-		return config_path(&r->config, "%s/%s-%u%s", dir, name,
-		    r->shard, suffix);
-	}
+	return config_path(&r->config, "%s/%s-%u%s", dir, name, r->shard,
+	    suffix);
 }
 
-/* One instance of a role on a host, for each shard or agent: the kernel frees
- * the lock of a killed one at once. */
+/* One instance of a role on a host, for each shard. */
 static int
 lock_role(struct role *r, struct error *e)
 {
-	char	*path = own_path(r, "lock", "");
-	int	 rv = 0;
+	char	*path = own_path(r, "lock", ""), who[80];
 
 	if (path == NULL)
 		return error_errno(e, EX_OSERR, "lock");
-	if (dir_make_parent(path, 0700, e) == -1)
-		rv = -1;
-	else if ((r->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC,
-	    0600)) == -1)
-		rv = error_errno(e, EX_CANTCREAT, "%s", path);
-	else if (flock(r->lock_fd, LOCK_EX | LOCK_NB) == -1)
-		rv = error_set(e, EX_TEMPFAIL, "another reeve-%s%s%s runs "
-		    "here (%s is locked)", r->def->name,
-		    r->def->scope == ROLE_OF_SHARD ? " of shard " :
-		    r->def->scope == ROLE_OF_AGENT ? " of " : "",
-		    r->def->scope == ROLE_OF_SHARD ? r->shard_text :
-		    r->def->scope == ROLE_OF_AGENT ? r->agent : "", path);
+	if (r->def->scope == ROLE_OF_SHARD)
+		snprintf(who, sizeof(who), "reeve-%s of shard %s",
+		    r->def->name, r->shard_text);
+	else
+		snprintf(who, sizeof(who), "reeve-%s", r->def->name);
+	r->lock_fd = file_lock(path, who, e);
 	free(path);
-	return rv;
+	return r->lock_fd == -1 ? -1 : 0;
 }
 
 static int
 load_creds(struct role *r, struct error *e)
 {
-	char	*path = r->def->scope == ROLE_OF_AGENT ?
-		    config_path(&r->config, "agents/%s/%s.creds", r->agent,
-		    r->def->name) : own_path(r, "creds", ".creds");
+	char	*path = own_path(r, "creds", ".creds");
 	int	 rv;
 
 	if (path == NULL)
@@ -246,14 +215,8 @@ open_signals(struct role *r, struct error *e)
 static int
 load(struct role *r, const struct options *o, struct error *e)
 {
-	char	*state = config_state_dir(o->state, e);
-	int	 rv;
-
-	if (state == NULL)
-		return -1;
-	rv = config_load(&r->config, state, e);
-	free(state);
-	if (rv == -1 || host_load(&r->host, &r->config, e) == -1)
+	if (config_open(&r->config, o->state, e) == -1 ||
+	    host_load(&r->host, &r->config, e) == -1)
 		return -1;
 	return load_creds(r, e);
 }
@@ -283,8 +246,6 @@ publish_health(struct role *r)
 	cJSON		*o;
 
 	r->health_ms = clock_ms();
-	if (r->def->scope == ROLE_OF_AGENT)
-		return;
 	if ((o = cJSON_CreateObject()) == NULL)
 		fatal_memory();
 	cJSON_AddStringToObject(o, "role", r->def->name);
@@ -468,22 +429,14 @@ name_role(struct role *r, char *log, size_t size)
 	const char	*name = r->def->name;
 
 	snprintf(r->shard_text, sizeof(r->shard_text), "%u", r->shard);
-	switch (r->def->scope) {
-	case ROLE_OF_SHARD:
+	if (r->def->scope == ROLE_OF_SHARD) {
 		snprintf(r->who, sizeof(r->who), "reeve-%s-%u", name,
 		    r->shard);
 		snprintf(log, size, "role=%s shard=%u", name, r->shard);
 		return;
-	case ROLE_OF_HOST:
-		snprintf(r->who, sizeof(r->who), "reeve-%s", name);
-		snprintf(log, size, "role=%s", name);
-		break;
-	case ROLE_OF_AGENT:
-		snprintf(r->who, sizeof(r->who), "reeve-%s-%s", name,
-		    r->agent);
-		snprintf(log, size, "role=%s agent=%s", name, r->agent);
-		break;
 	}
+	snprintf(r->who, sizeof(r->who), "reeve-%s", name);
+	snprintf(log, size, "role=%s", name);
 	strlcpy(r->shard_text, NO_SHARD, sizeof(r->shard_text));
 }
 
@@ -503,7 +456,6 @@ role_main(int argc, char **argv, const struct role_def *def)
 	r.def = def;
 	r.shard = o.shard;
 	r.shards = o.shards;
-	r.agent = o.agent;
 	r.signal_fd = r.lock_fd = -1;
 	/* Under a supervisor without readiness that number is not ours. */
 	r.notify_fd = o.notify_fd > 2 && fcntl(o.notify_fd, F_SETFD,

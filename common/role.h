@@ -22,16 +22,12 @@
  *	reeve-ROLE [--debug] [--state DIR] [--shard N] [--shards N]
  *		[--notify-fd N]
  *
- * Without --shard and --shards where the role is no shard's, and with
- * --agent NAME where it is an agent's.
+ * Without --shard and --shards where the role is no shard's.
  */
 enum role_scope {
 	ROLE_OF_SHARD,		/* creds/ROLE-SHARD.creds, lock/ROLE-SHARD */
 	ROLE_OF_HOST,		/* creds/ROLE.creds, lock/ROLE; its health is
 				   of the shard NO_SHARD */
-	ROLE_OF_AGENT,		/* agents/AGENT/ROLE.creds, lock/ROLE-AGENT;
-				   what it says of itself is its own: the
-				   frame says no health */
 };
 
 enum role_state {
@@ -69,7 +65,6 @@ struct role {
 						   of 1 where it is none's */
 	char			 who[128];	/* "reeve-fanout-0" */
 	char			 shard_text[16]; /* or NO_SHARD */
-	const char		*agent;		/* --agent, or NULL */
 	struct bus		*bus;		/* of the session */
 	enum role_state		 state;
 	bool			 stop;		/* told to end */

@@ -145,26 +145,6 @@ safe_read(const char *root, const char *rel, size_t max, size_t *len,
 
 /* --- writing ------------------------------------------------------------------- */
 
-static int
-put(int fd, const char *text, mode_t mode, const char *path, struct error *e)
-{
-	size_t	left = strlen(text);
-	ssize_t	n;
-
-	while (left > 0) {
-		if ((n = write(fd, text, left)) == -1) {
-			if (errno == EINTR)
-				continue;
-			return error_errno(e, EX_IOERR, "write %s", path);
-		}
-		text += n;
-		left -= (size_t)n;
-	}
-	if (fchmod(fd, mode) == -1 || fsync(fd) == -1)
-		return error_errno(e, EX_IOERR, "write %s", path);
-	return 0;
-}
-
 /* A new file `name` in p's directory; removed again when that fails. */
 static int
 create(const struct place *p, const char *name, const char *text,
@@ -176,7 +156,7 @@ create(const struct place *p, const char *name, const char *text,
 	    O_CLOEXEC, 0600);
 	if (fd == -1)
 		return error_errno(e, EX_CANTCREAT, "create %s", p->path);
-	rc = put(fd, text, mode, p->path, e);
+	rc = file_put(fd, text, mode, p->path, e);
 	if (close(fd) == -1 && rc == 0)
 		rc = error_errno(e, EX_IOERR, "write %s", p->path);
 	if (rc == -1)

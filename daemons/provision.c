@@ -24,8 +24,6 @@
 #include "profile.h"
 #include "provision.h"
 
-#define CREDS_MAX	(64 * 1024)
-
 struct job {
 	const char		*state;
 	bool			 remove;
@@ -140,33 +138,6 @@ check(struct job *j, struct error *e)
 	return r;
 }
 
-static int
-read_creds(struct creds *c, struct error *e)
-{
-	char	*text = calloc(1, CREDS_MAX + 1);
-	size_t	 n = 0;
-	ssize_t	 got = 1;
-	int	 r;
-
-	if (text == NULL)
-		return error_errno(e, EX_OSERR, "credentials");
-	while (n < CREDS_MAX && got != 0)
-		if ((got = read(STDIN_FILENO, text + n, CREDS_MAX - n)) > 0)
-			n += (size_t)got;
-		else if (got == -1 && errno != EINTR)
-			break;
-	if (got == -1)
-		r = error_errno(e, EX_IOERR, "standard input");
-	else if (n == 0)
-		r = error_set(e, EX_NOINPUT, "no credentials on the standard "
-		    "input");
-	else if ((r = creds_parse(c, text, e)) == -1)
-		error_wrap(e, "standard input");
-	sodium_memzero(text, CREDS_MAX);
-	free(text);
-	return r;
-}
-
 /* --- doing it ------------------------------------------------------------------- */
 
 static int
@@ -197,21 +168,16 @@ take_back(struct job *j)
 static int
 run(struct job *j, struct error *e)
 {
-	char	*state = config_state_dir(j->state, e);
-	int	 r;
-
-	if (state == NULL)
-		return -1;
-	r = config_load(&j->config, state, e);
-	free(state);
-	if (r == -1 || check(j, e) == -1 || read_creds(&j->creds, e) == -1 ||
+	if (config_open(&j->config, j->state, e) == -1 || check(j, e) == -1 ||
+	    creds_read_stdin(&j->creds, e) == -1 ||
 	    connect_broker(j, e) == -1)
 		return -1;
 	if (j->remove)
 		return provision_remove(&j->p, e);
-	if ((r = provision_make(&j->p, e)) == -1)
-		take_back(j);
-	return r;
+	if (provision_make(&j->p, e) == 0)
+		return 0;
+	take_back(j);
+	return -1;
 }
 
 int

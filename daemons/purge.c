@@ -22,8 +22,6 @@
 #include "log.h"
 #include "names.h"
 
-#define CREDS_MAX	65536
-
 struct purged {
 	uint64_t	n;
 	bool		done;
@@ -38,24 +36,6 @@ static const struct json_field table[] = {
 	{ .name = "error", .type = JSON_OBJECT,
 	    .offset = offsetof(struct purged, error) },
 	JSON_END };
-
-static int
-read_creds(struct creds *c, struct error *e)
-{
-	static char	text[CREDS_MAX];
-	size_t		len = 0;
-	ssize_t		n;
-	int		r;
-
-	while ((n = read(STDIN_FILENO, text + len, sizeof(text) - 1 - len)) >
-	    0)
-		len += (size_t)n;
-	text[len] = '\0';
-	r = n == -1 ? error_errno(e, EX_NOINPUT, "credential") :
-	    creds_parse(c, text, e);
-	sodium_memzero(text, sizeof(text));
-	return r;
-}
 
 static int
 parse(natsMsg *reply, const char *stream, uint64_t *n, struct error *e)
@@ -107,22 +87,18 @@ work(const char *state_opt, bool dms, struct error *e)
 	struct bus_conf	 conf = { .creds = &creds, .name = "reeve-purge" };
 	struct bus	*b = NULL;
 	uint64_t	 chat = 0, dm = 0;
-	char		*state = config_state_dir(state_opt, e);
 	int		 r;
 
 	memset(&creds, 0, sizeof(creds));
-	if (state == NULL || config_load(&config, state, e) == -1) {
-		free(state);
+	if (config_open(&config, state_opt, e) == -1)
 		return -1;
-	}
 	conf.servers = config.servers;
-	r = read_creds(&creds, e) == -1 || bus_open(&b, &conf, e) == -1 ||
+	r = creds_read_stdin(&creds, e) == -1 || bus_open(&b, &conf, e) == -1 ||
 	    purge(b, config.space, STREAM_CHAT, &chat, e) == -1 ||
 	    (dms && purge(b, config.space, STREAM_DM, &dm, e) == -1) ? -1 : 0;
 	bus_close(b);
 	creds_wipe(&creds);
 	config_free(&config);
-	free(state);
 	if (r == 0 && dms)
 		printf("%llu %llu\n", (unsigned long long)chat,
 		    (unsigned long long)dm);

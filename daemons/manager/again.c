@@ -20,16 +20,6 @@
 
 #include "start.h"
 
-static char *
-copy(const char *s)
-{
-	char	*p = s == NULL ? NULL : strdup(s);
-
-	if (s != NULL && p == NULL)
-		fatal_memory();
-	return p;
-}
-
 static void
 take_list(struct strlist *to, const struct launch_plan *p, const char *name)
 {
@@ -130,7 +120,7 @@ take_file(struct recipe *rc, const struct config *c, const struct note *n,
 	struct error	why;
 
 	rc->policy = p->policy;
-	rc->path = copy(launch_plan_get(p, "COTAL_AGENT_FILE"));
+	rc->path = own_copy(launch_plan_get(p, "COTAL_AGENT_FILE"));
 	if (n->run_id != NULL || rc->path == NULL)
 		rc->as_it_was = true;
 	else if (load_file(rc, c->workspace, n->ref, &why) == -1) {
@@ -153,13 +143,13 @@ take_plan(struct recipe *rc, const struct launch_plan *p, struct error *e)
 {
 	struct stat	st;
 
-	rc->model = copy(launch_plan_get(p, "COTAL_MODEL"));
+	rc->model = own_copy(launch_plan_get(p, "COTAL_MODEL"));
 	rc->transcript = launch_plan_get(p, "COTAL_TRANSCRIPT") != NULL;
 	take_list(&rc->subscribe, p, "COTAL_SUBSCRIBE");
 	take_list(&rc->allow_subscribe, p, "COTAL_ALLOW_SUBSCRIBE");
 	take_list(&rc->allow_publish, p, "COTAL_ALLOW_PUBLISH");
 	take_list(&rc->capabilities, p, "COTAL_CAPABILITIES");
-	rc->cwd = copy(p->cwd);
+	rc->cwd = own_copy(p->cwd);
 	if (stat(rc->cwd, &st) == -1)
 		return error_errno(e, EX_NOINPUT, "cwd: %s", rc->cwd);
 	return S_ISDIR(st.st_mode) ? 0 : error_set(e, EX_NOINPUT,
@@ -179,7 +169,7 @@ recipe_again(struct recipe *rc, struct manager *m, const struct request *rq,
 	    slots_check(&m->slots, clock_epoch_ms(), e) == -1)
 		return -1;
 	n = &rc->again->note;
-	rc->name = copy(n->name);
+	rc->name = own_copy(n->name);
 	launch_plan_init(&p);
 	if (check_creds(rc->again->dir, "agent.creds", n->id, e) == 0 &&
 	    check_creds(rc->again->dir, "pty.creds", NULL, e) == 0 &&

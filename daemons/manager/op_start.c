@@ -33,24 +33,11 @@ recipe_free(struct recipe *rc)
 	memset(rc, 0, sizeof(*rc));
 }
 
-static char *
-copy(const char *s)
-{
-	char	*p = s == NULL ? NULL : strdup(s);
-
-	if (s != NULL && p == NULL)
-		fatal_memory();
-	return p;
-}
-
 static void
 copy_list(struct strlist *to, char *const *v, size_t n)
 {
-	size_t	i;
-
-	for (i = 0; i < n; i++)
-		if (!strlist_add(to, v[i]))
-			fatal_memory();
+	if (!strlist_add_all(to, v, n))
+		fatal_memory();
 }
 
 /* --- what start was asked for ------------------------------------------------------ */
@@ -123,7 +110,7 @@ take_cwd(struct recipe *rc, const struct config *c, const char *cwd,
 {
 	struct stat	st;
 
-	rc->cwd = copy(cwd == NULL ? c->workspace : cwd);
+	rc->cwd = own_copy(cwd == NULL ? c->workspace : cwd);
 	if (rc->cwd[0] != '/')
 		return error_set(e, EX_USAGE, "cwd: \"%s\" is not absolute",
 		    rc->cwd);
@@ -224,8 +211,8 @@ recipe_start(struct recipe *rc, struct manager *m, const struct request *rq,
 	    slots_check(&m->slots, clock_epoch_ms(), e) == -1)
 		return -1;
 	ref = a.config != NULL ? a.config : a.name;
-	rc->ref = copy(a.name);
-	rc->resume = copy(a.resume);
+	rc->ref = own_copy(a.name);
+	rc->resume = own_copy(a.resume);
 	rc->transcript = a.transcript;
 	if (agent_file_load(&rc->file, c->workspace, ref, &unread) == -1 &&
 	    unread.code != EX_DATAERR) {
@@ -239,9 +226,9 @@ recipe_start(struct recipe *rc, struct manager *m, const struct request *rq,
 		*e = unread;
 		return -1;
 	}
-	rc->name = copy(a.as != NULL ? a.as : rc->file.name);
-	rc->role = copy(a.role != NULL ? a.role : rc->file.role);
-	rc->model = copy(a.model != NULL ? a.model : rc->file.model);
+	rc->name = own_copy(a.as != NULL ? a.as : rc->file.name);
+	rc->role = own_copy(a.role != NULL ? a.role : rc->file.role);
+	rc->model = own_copy(a.model != NULL ? a.model : rc->file.model);
 	if ((rc->path = agent_file_path(c->workspace, ref)) == NULL)
 		fatal_memory();
 	take_acl(rc);
@@ -259,14 +246,14 @@ fill_file(struct recipe *rc)
 {
 	const struct launch_agent	*l = rc->resolved;
 
-	rc->file.name = copy(l->name);
-	rc->file.role = copy(l->role);
-	rc->file.model = copy(l->model);
-	rc->file.description = copy(l->description);
-	rc->file.body = copy(l->body);
-	rc->name = copy(l->name);
-	rc->role = copy(l->role);
-	rc->model = copy(l->model);
+	rc->file.name = own_copy(l->name);
+	rc->file.role = own_copy(l->role);
+	rc->file.model = own_copy(l->model);
+	rc->file.description = own_copy(l->description);
+	rc->file.body = own_copy(l->body);
+	rc->name = own_copy(l->name);
+	rc->role = own_copy(l->role);
+	rc->model = own_copy(l->model);
 	copy_list(&rc->subscribe, l->subscribe.v, l->subscribe.n);
 	copy_list(&rc->allow_subscribe, l->allow_subscribe.v,
 	    l->allow_subscribe.n);
@@ -293,8 +280,8 @@ recipe_launch(struct recipe *rc, struct manager *m, const struct request *rq,
 	    e) == -1 || (rc->resolved = launch_spec_find(&rc->spec, name,
 	    e)) == NULL)
 		return -1;
-	rc->ref = copy(name);
-	rc->run_id = copy(run_id);
+	rc->ref = own_copy(name);
+	rc->run_id = own_copy(run_id);
 	fill_file(rc);
 	if (take_connector(rc, rc->resolved->agent, &rc->file, e) == -1 ||
 	    check_identity(rc, e) == -1)

@@ -486,10 +486,8 @@ start_unbind(struct manager *m)
 	}
 }
 
-/* --- the beginning -------------------------------------------------------------------- */
-
-static char *
-copy(const char *s)
+char *
+own_copy(const char *s)
 {
 	char	*p = s == NULL ? NULL : strdup(s);
 
@@ -498,23 +496,25 @@ copy(const char *s)
 	return p;
 }
 
+/* --- the beginning -------------------------------------------------------------------- */
+
 static void
 fill_note(struct start *s, const char *caller)
 {
 	const struct recipe	*rc = &s->recipe;
 	struct note		*n = &s->note;
 
-	n->name = copy(s->slot->name);
-	n->id = copy(s->agent.creds.key.public);
+	n->name = own_copy(s->slot->name);
+	n->id = own_copy(s->agent.creds.key.public);
 	n->state = NOTE_STARTING;
-	n->ref = copy(rc->ref);
-	n->role = copy(rc->role);
-	n->agent = copy(rc->connector->name);
-	n->spawner = copy(caller);
-	n->run_id = copy(rc->run_id);
-	n->requested = copy(rc->resolved == NULL ? NULL : rc->resolved->name);
-	n->hash = copy(rc->resolved == NULL ? NULL : rc->resolved->hash);
-	n->policy = copy(launch_policy_name(rc->policy));
+	n->ref = own_copy(rc->ref);
+	n->role = own_copy(rc->role);
+	n->agent = own_copy(rc->connector->name);
+	n->spawner = own_copy(caller);
+	n->run_id = own_copy(rc->run_id);
+	n->requested = own_copy(rc->resolved == NULL ? NULL : rc->resolved->name);
+	n->hash = own_copy(rc->resolved == NULL ? NULL : rc->resolved->hash);
+	n->policy = own_copy(launch_policy_name(rc->policy));
 	n->spawn = strlist_has(&rc->capabilities, "spawn");
 	n->exit_code = -1;
 }
@@ -611,10 +611,10 @@ take_note(struct start *s, const char *caller)
 	    fleet_by_id(m, s->note.spawner);
 	if (a == NULL || a->slot == NULL || a->closing) {
 		free(s->note.spawner);
-		s->note.spawner = copy(caller);
+		s->note.spawner = own_copy(caller);
 	}
 	free(s->note.policy);
-	s->note.policy = copy(launch_policy_name(s->recipe.policy));
+	s->note.policy = own_copy(launch_policy_name(s->recipe.policy));
 	s->dir = note_dir(&m->role->config, s->note.name);
 	if (s->dir == NULL)
 		fatal_memory();

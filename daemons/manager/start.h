@@ -62,4 +62,8 @@ int	start_begin(struct manager *, struct recipe *, struct request *,
 /* An agent's terminal says whether its child runs. */
 void	start_up(struct manager *, const char *id, bool up);
 
+/* malloc'd, for a recipe or a note; NULL of NULL, and never for want of
+ * memory. */
+char	*own_copy(const char *);
+
 #endif

@@ -8,7 +8,6 @@
  */
 #include "config.h"
 
-#include <sys/file.h>
 #include <sys/prctl.h>
 #include <sys/signalfd.h>
 
@@ -440,20 +439,14 @@ static int
 lock(struct pty *p, struct error *e)
 {
 	char	*path = config_path(&p->config, "lock/pty-%s", p->agent);
-	int	 rv = 0;
+	char	 who[280];
 
 	if (path == NULL)
 		fatal_memory();
-	if (dir_make_parent(path, 0700, e) == -1)
-		rv = -1;
-	else if ((p->lock_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC,
-	    0600)) == -1)
-		rv = error_errno(e, EX_CANTCREAT, "%s", path);
-	else if (flock(p->lock_fd, LOCK_EX | LOCK_NB) == -1)
-		rv = error_set(e, EX_TEMPFAIL, "another reeve-pty of %s runs "
-		    "here (%s is locked)", p->agent, path);
+	snprintf(who, sizeof(who), "reeve-pty of %s", p->agent);
+	p->lock_fd = file_lock(path, who, e);
 	free(path);
-	return rv;
+	return p->lock_fd == -1 ? -1 : 0;
 }
 
 /* The terminal is of the kind that this project's screen is. */
@@ -479,14 +472,7 @@ load_plan(struct pty *p, struct error *e)
 static int
 load(struct pty *p, const struct options *o, struct error *e)
 {
-	char	*state = config_state_dir(o->state, e);
-	int	 r;
-
-	if (state == NULL)
-		return -1;
-	r = config_load(&p->config, state, e);
-	free(state);
-	if (r == -1)
+	if (config_open(&p->config, o->state, e) == -1)
 		return -1;
 	p->dir = config_path(&p->config, "agents/%s", p->agent);
 	p->creds_path = config_path(&p->config, "agents/%s/pty.creds",

@@ -85,28 +85,22 @@ make_agents(void)
 	persona("absent", "command: no-such-program-here\n");
 }
 
-/* The broker, the signer and the manager, nothing else. */
 void
-crew_setup(void)
+crew_space(void)
 {
-	static const char *const	others[] = { "lease", "fanout",
-					    "reader", "control" };
-	char				path[4096];
-	size_t				i;
-
 	sp = space_new(NULL);
 	snprintf(sp->state, sizeof(sp->state), "%s/a", sp->dir);
 	snprintf(ws, sizeof(ws), "%s/ws", sp->dir);
 	ck_assert(mkdir(ws, 0700) == 0);
 	sp->port = free_port();
 	space_init(sp, "--listen 127.0.0.1:%d --workspace %s", sp->port, ws);
-	for (i = 0; i < COUNT(others); i++) {
-		snprintf(path, sizeof(path), "%s/service/%s/down", sp->state,
-		    others[i]);
-		write_file(path, "", 0600);
-	}
-	make_agents();
-	/* What the supervisor has, no agent may see; programs it may find. */
+}
+
+void
+crew_start(void)
+{
+	char	path[4096];
+
 	snprintf(path, sizeof(path), "%s/bin:%s", sp->dir, getenv("PATH"));
 	setenv("PATH", path, 1);
 	setenv(SECRET, "1", 1);
@@ -114,6 +108,25 @@ crew_setup(void)
 	unsetenv(SECRET);
 	AWAIT(role_is_ready(sp, "signer") && role_is_ready(sp, "manager"));
 	space_connect_root(sp);
+}
+
+/* The broker, the signer and the manager, nothing else. */
+void
+crew_setup(void)
+{
+	static const char *const	others[] = { "lease", "fanout",
+					    "reader", "control" };
+	char				path[300];
+	size_t				i;
+
+	crew_space();
+	for (i = 0; i < COUNT(others); i++) {
+		snprintf(path, sizeof(path), "%s/service/%s/down", sp->state,
+		    others[i]);
+		write_file(path, "", 0600);
+	}
+	make_agents();
+	crew_start();
 }
 
 /* --- what there is ---------------------------------------------------------------- */

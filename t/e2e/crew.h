@@ -7,8 +7,8 @@
 #include "supervised.h"
 
 /*
- * A space with a workspace, and nothing but the broker, the signer and the
- * manager; and agents that it really runs.
+ * A space with a workspace, its signer and its manager; and agents that it
+ * really runs.
  */
 #define COUNT(v)	(sizeof(v) / sizeof((v)[0]))
 #define SECRET		"REEVE_TEST_SECRET"	/* of the supervisor's */
@@ -17,7 +17,11 @@
 extern char	answer[65536];		/* what a command said last */
 extern char	ws[200];		/* the workspace */
 
-/* In each test, before it: personas critic (role reviewer), lead (may spawn),
+/* A space with a workspace, set up; and run by a supervisor that finds the
+ * programs of <dir>/bin, and whose SECRET no agent may see. */
+void	crew_space(void);
+void	crew_start(void);
+/* Both, without the roles of delivery; with personas critic (role reviewer), lead (may spawn),
  * again and failing (started again on failure), brief (ends with 3), chatty,
  * deaf (ends by SIGKILL alone) and absent (no program).  Most note what they
  * were given in <dir>/said.<name>. */

@@ -53,33 +53,24 @@ setup(void)
 {
 	static const char *const	programs[] = { "claude", "codex",
 					    "opencode" };
-	char				path[4096];
+	static const char *const	keys[][2] = {
+	    { "ANTHROPIC_API_KEY", "key-of-anthropic" },
+	    { "OPENAI_API_KEY", "key-of-openai" },
+	    { "SHARED_TOKEN", "key-of-shared" },
+	    { "NOBODYS_TOKEN", "key-of-nobody" } };
 	size_t				i;
 
-	sp = space_new(NULL);
-	snprintf(sp->state, sizeof(sp->state), "%s/a", sp->dir);
-	snprintf(ws, sizeof(ws), "%s/ws", sp->dir);
-	ck_assert(mkdir(ws, 0700) == 0);
-	sp->port = free_port();
-	space_init(sp, "--listen 127.0.0.1:%d --workspace %s", sp->port, ws);
+	crew_space();
 	for (i = 0; i < COUNT(programs); i++) {
 		make_program(programs[i]);
 		make_persona(programs[i]);
 	}
-	snprintf(path, sizeof(path), "%s/bin:%s", sp->dir, getenv("PATH"));
-	setenv("PATH", path, 1);
 	setenv("XDG_CONFIG_HOME", sp->dir, 1);	/* nothing is shared there */
-	setenv("ANTHROPIC_API_KEY", "key-of-anthropic", 1);
-	setenv("OPENAI_API_KEY", "key-of-openai", 1);
-	setenv("SHARED_TOKEN", "key-of-shared", 1);
-	setenv("NOBODYS_TOKEN", "key-of-nobody", 1);
-	space_start(sp);
-	unsetenv("ANTHROPIC_API_KEY");
-	unsetenv("OPENAI_API_KEY");
-	unsetenv("SHARED_TOKEN");
-	unsetenv("NOBODYS_TOKEN");
-	AWAIT(role_is_ready(sp, "signer") && role_is_ready(sp, "manager"));
-	space_connect_root(sp);
+	for (i = 0; i < COUNT(keys); i++)
+		setenv(keys[i][0], keys[i][1], 1);
+	crew_start();
+	for (i = 0; i < COUNT(keys); i++)
+		unsetenv(keys[i][0]);
 }
 
 /* --- what they were given -------------------------------------------------------- */
