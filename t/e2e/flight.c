@@ -441,19 +441,48 @@ note_standing(const struct word *w, void *arg)
 		s->paused[w->shard][w->role] = strcmp(w->is, "paused") == 0;
 }
 
+/* What its roles said since. */
+static void
+read_standing(struct standing *s, unsigned host, int64_t since_ms)
+{
+	memset(s, 0, sizeof(*s));
+	s->since_ms = since_ms;
+	each_word(host, note_standing, s);
+}
+
+static bool
+waits_for(const struct standing *s, unsigned shard)
+{
+	int	role;
+
+	for (role = 0; role < N_ROLES; role++)
+		if (!s->paused[shard][role])
+			return false;
+	return true;
+}
+
 bool
 flight_stands_by(unsigned host, int64_t since_ms)
 {
 	struct standing	s;
 	unsigned	shard;
-	int		role;
 
-	memset(&s, 0, sizeof(s));
-	s.since_ms = since_ms;
-	each_word(host, note_standing, &s);
+	read_standing(&s, host, since_ms);
 	for (shard = 0; shard < f.shards; shard++)
-		for (role = 0; role < N_ROLES; role++)
-			if (!s.paused[shard][role])
-				return false;
+		if (!waits_for(&s, shard))
+			return false;
+	return true;
+}
+
+bool
+flight_is_back(unsigned host, int64_t since_ms)
+{
+	struct standing	s;
+	unsigned	shard;
+
+	read_standing(&s, host, since_ms);
+	for (shard = 0; shard < f.shards; shard++)
+		if (flight_holder(shard) != host && !waits_for(&s, shard))
+			return false;
 	return true;
 }

@@ -39,5 +39,7 @@ int64_t	flight_last_pause(unsigned host, unsigned shard, int64_t after_ms);
 int64_t	flight_first_hold(unsigned host, unsigned shard, int64_t after_ms);
 /* Each role of the host has said since that it waits, and nothing else then. */
 bool	flight_stands_by(unsigned host, int64_t since_ms);
+/* The same of each shard that it does not hold. */
+bool	flight_is_back(unsigned host, int64_t since_ms);
 
 #endif
