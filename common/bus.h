@@ -22,6 +22,10 @@
  * owner closes it, opens another and binds anew: one path for the start, a
  * lost link and a restarted broker.
  *
+ * bus_open may run on another thread than the one that turns it later, once
+ * the bus was handed over (pthread_join, a lock); all else of a bus is the one
+ * thread's that turns it.
+ *
  * Callbacks run inside bus_turn.  They take in (keep, count, apply) and may
  * publish and make requests; they must not call bus_turn or bus_call.
  */
@@ -40,6 +44,9 @@ int	bus_open(struct bus **, const struct bus_conf *, struct error *);
 /* Sends what is buffered (at most 500 ms), then closes.  Pending requests
  * end with BUS_CLOSED.  NULL is fine. */
 void	bus_close(struct bus *);
+/* The connection is dead from now on, and what was not written is lost: then
+ * bus_close waits for nothing. */
+void	bus_cut(struct bus *);
 bool	bus_alive(const struct bus *);
 const char *bus_why(const struct bus *);	/* it died; "" while alive */
 const char *bus_id(const struct bus *);

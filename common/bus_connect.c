@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 #include <sys/eventfd.h>
+#include <sys/socket.h>
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -239,6 +240,16 @@ bus_open(struct bus **out, const struct bus_conf *conf, struct error *e)
 fail:
 	bus_close(b);
 	return -1;
+}
+
+void
+bus_cut(struct bus *b)
+{
+	if (!bus_alive(b))
+		return;
+	/* libnats finds it closed, and asks nobody for a PONG. */
+	(void)shutdown(b->fd, SHUT_RDWR);
+	natsConnection_ProcessReadEvent(b->nc);
 }
 
 void

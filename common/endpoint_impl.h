@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: ISC */
+#ifndef REEVE_ENDPOINT_IMPL_H
+#define REEVE_ENDPOINT_IMPL_H
+
+#include "bus.h"
+#include "endpoint.h"
+#include "watch.h"
+
+/*
+ * What an endpoint is made of.  endpoint.c has its life, endpoint_link.c opens
+ * the link in the background; then the parts in their order: calls, presence,
+ * reads, hear, joins.  Each part is a file with state of its own, and
+ *
+ *	_new	once; the endpoint is filled but for the parts after it.
+ *		NULL: out of memory
+ *	_free	once, after _unbind; NULL is fine
+ *	_bind	on a new link, ep->bus.  -1 with *e: this link is no good
+ *	_bound	is all of it bound?  If not, the next part waits
+ *	_tend	in each turn of a link, before and after the bus's, once _bind
+ *		was called.  -1 likewise
+ *	_unbind	the link is lost or about to be closed, ep->bus is still there
+ *		(dead or alive) and is closed after: operations that are under
+ *		way end with EX_TEMPFAIL, what is joined stays so.  Also
+ *		without a _bind before
+ *
+ * What is to be bound after all others (the role's task queue) is bound in a
+ * _tend that finds ep->up.
+ */
+struct link;		/* endpoint_link.c */
+struct presence_part;	/* endpoint_presence.c: own record, roster, registry */
+struct call_part;	/* endpoint_call.c: calls, and sending */
+struct hear_part;	/* endpoint_hear.c: what comes in, once; settling */
+struct join_part;	/* endpoint_join.c: channels */
+struct read_part;	/* endpoint_read.c: history, frontier, survey */
+
+struct endpoint {
+	struct endpoint_conf	 conf;		/* its strings are owned; name,
+						   kind and creds are set */
+	struct strlist		 subscribe, tags, owned;
+	struct creds		 fresh;		/* where none were given */
+	struct endpoint_ops	 ops;
+	void			*arg;
+	struct link		*link;
+	struct bus		*bus;		/* NULL: no link */
+	bool			 up;		/* all parts are bound */
+	bool			 was_up;	/* ever: no backfill any more */
+	bool			 leaving;
+	size_t			 n_begun;	/* parts that _bind was called of */
+	int64_t			 alive_ms;	/* last sign of life asked for */
+	unsigned		 downs;		/* how often, and the last */
+	struct error		 why;
+
+	struct presence_part	*presence;
+	struct call_part	*calls;
+	struct hear_part	*hear;
+	struct join_part	*joins;
+	struct read_part	*reads;
+};
+
+static inline bool
+endpoint_wants(const struct endpoint *ep, enum endpoint_does what)
+{
+	return (ep->conf.does & what) != 0;
+}
+
+/* ops.note with a sentence made of that. */
+void	endpoint_note(struct endpoint *, const char *fmt, ...)
+	    __attribute__((format(printf, 2, 3)));
+/* What an operation says for which there is no link; returns -1. */
+int	endpoint_no_link(const struct endpoint *, struct error *);
+
+/* --- the link: a connection that is made by a thread of its own -------------- */
+
+/* NULL: out of memory, or of descriptors. */
+struct link *link_new(const struct endpoint_conf *);
+/* Not waiting for a try that is under way: it ends by itself, unseen. */
+void	link_free(struct link *);
+/* Begin a try, unless there is one or it is not time yet. */
+void	link_tend(struct link *);
+/* The next try is at once. */
+void	link_hurry(struct link *);
+/* To be polled while there is no bus, and for how long at most (ms). */
+int	link_fd(const struct link *);
+int64_t	link_wait_ms(const struct link *);
+/* 1: *bus is the caller's, to be closed before link_free and the next
+ * link_tend; 0: none yet; -1: a try has failed. */
+int	link_take(struct link *, struct bus **, struct error *);
+/* It was good: the next pause is the short one again. */
+void	link_was_good(struct link *);
+
+/* --- the parts ------------------------------------------------------------ */
+
+#define ENDPOINT_PART(type, name)					\
+	struct type *name##_new(struct endpoint *);			\
+	void	name##_free(struct type *);				\
+	int	name##_bind(struct type *, struct error *);		\
+	bool	name##_bound(const struct type *);			\
+	int	name##_tend(struct type *, struct error *);		\
+	void	name##_unbind(struct type *)
+
+ENDPOINT_PART(presence_part, presence_part);
+ENDPOINT_PART(call_part, call_part);
+ENDPOINT_PART(hear_part, hear_part);
+ENDPOINT_PART(join_part, join_part);
+ENDPOINT_PART(read_part, read_part);
+
+/* --- what they ask of each other -------------------------------------------- */
+
+/* A live copy of a channel's message that came under pattern; takes m. */
+void	hear_live(struct hear_part *, const char *pattern, natsMsg *m);
+/* One read from history for a backfill or a recall. */
+void	hear_historical(struct hear_part *, const struct endpoint_said *);
+/* Give back what is not settled: on leaving the mesh. */
+void	hear_give_back(struct hear_part *);
+/* The last presence of this agent: offline.  True when it is stored. */
+void	presence_leave(struct presence_part *);
+bool	presence_left(const struct presence_part *);
+
+#endif

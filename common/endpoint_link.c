@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: ISC */
+#include <sys/eventfd.h>
+
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <sodium.h>
+
+#include "clock.h"
+#include "endpoint_impl.h"
+
+#define BACKOFF_MS	100
+#define BACKOFF_MAX_MS	5000
+#define IDLE_WAIT_MS	60000
+
+/*
+ * A try: bus_open blocks for up to 2 s at each server that does not answer, so
+ * a thread does it and hands over what came of it.  All that it needs is the
+ * try's own, since an endpoint that is freed meanwhile leaves it behind; what
+ * it made then goes with it.
+ */
+struct try {
+	pthread_mutex_t	 lock;
+	pthread_t	 thread;
+	int		 fd;		/* readable when it is done */
+	char		*servers, *name, *token, *user, *pass;
+	struct creds	 creds;
+	struct bus_conf	 conf;		/* of these */
+	/* under the lock */
+	bool		 done, left;
+	int		 r;
+	struct bus	*bus;
+	struct error	 why;
+};
+
+struct link {
+	const struct endpoint_conf	*conf;
+	struct try			*try;	/* NULL, or under way, or of
+						   the bus that is in use */
+	bool				 under_way;
+	int				 fd;
+	int64_t				 next_ms, good_ms, backoff_ms;
+};
+
+/* --- a try ---------------------------------------------------------------------- */
+
+static void
+secret_free(char *s)
+{
+	if (s != NULL)
+		sodium_memzero(s, strlen(s));
+	free(s);
+}
+
+static void
+try_free(struct try *t)
+{
+	if (t == NULL)
+		return;
+	if (t->fd != -1)
+		close(t->fd);
+	free(t->servers);
+	free(t->name);
+	free(t->user);
+	secret_free(t->token);
+	secret_free(t->pass);
+	creds_wipe(&t->creds);
+	pthread_mutex_destroy(&t->lock);
+	free(t);
+}
+
+static void *
+try_run(void *arg)
+{
+	struct try	*t = arg;
+	struct bus	*bus = NULL;
+	struct error	 why = { .code = 0 };
+	uint64_t	 one = 1;
+	bool		 left;
+	int		 r = bus_open(&bus, &t->conf, &why);
+
+	pthread_mutex_lock(&t->lock);
+	t->r = r;
+	t->bus = r == 0 ? bus : NULL;
+	t->why = why;
+	t->done = true;
+	left = t->left;
+	/* Under the lock: once it is done and not left, t is not ours. */
+	if (!left && write(t->fd, &one, sizeof(one)) == -1)
+		abort();
+	pthread_mutex_unlock(&t->lock);
+	if (left) {
+		bus_close(t->bus);
+		try_free(t);
+	}
+	return NULL;
+}
+
+static bool
+copy(char **out, const char *s)
+{
+	*out = s == NULL ? NULL : strdup(s);
+	return s == NULL || *out != NULL;
+}
+
+static struct try *
+try_new(const struct endpoint_conf *c, int fd)
+{
+	struct try	*t = calloc(1, sizeof(*t));
+
+	if (t == NULL)
+		return NULL;
+	pthread_mutex_init(&t->lock, NULL);
+	t->creds.key = c->creds->key;
+	/* An own descriptor: the link's may be closed before it is done. */
+	if ((t->fd = dup(fd)) == -1 || !copy(&t->servers, c->servers) ||
+	    !copy(&t->name, c->name) || !copy(&t->token, c->token) ||
+	    !copy(&t->user, c->user) || !copy(&t->pass, c->pass) ||
+	    !copy(&t->creds.jwt, c->creds->jwt)) {
+		try_free(t);
+		return NULL;
+	}
+	t->conf.servers = t->servers;
+	t->conf.name = t->name;
+	t->conf.creds = &t->creds;
+	return t;
+}
+
+/* No signal is the thread's: the program's own way of taking them stays. */
+static int
+try_start(struct try *t)
+{
+	sigset_t	all, was;
+	int		r;
+
+	sigfillset(&all);
+	pthread_sigmask(SIG_SETMASK, &all, &was);
+	r = pthread_create(&t->thread, NULL, try_run, t);
+	pthread_sigmask(SIG_SETMASK, &was, NULL);
+	return r;
+}
+
+/* It ends by itself, and frees all that is its own. */
+static void
+try_leave(struct try *t)
+{
+	bool	done;
+
+	pthread_mutex_lock(&t->lock);
+	t->left = true;
+	done = t->done;
+	pthread_mutex_unlock(&t->lock);
+	if (!done) {
+		pthread_detach(t->thread);
+		return;
+	}
+	pthread_join(t->thread, NULL);
+	bus_close(t->bus);
+	try_free(t);
+}
+
+/* --- the link -------------------------------------------------------------------- */
+
+struct link *
+link_new(const struct endpoint_conf *conf)
+{
+	struct link	*l = calloc(1, sizeof(*l));
+
+	if (l == NULL)
+		return NULL;
+	l->conf = conf;
+	l->backoff_ms = BACKOFF_MS;
+	if ((l->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1) {
+		free(l);
+		return NULL;
+	}
+	return l;
+}
+
+void
+link_free(struct link *l)
+{
+	if (l == NULL)
+		return;
+	if (l->under_way)
+		try_leave(l->try);
+	else
+		try_free(l->try);
+	close(l->fd);
+	free(l);
+}
+
+/* Half of the pause at least, and the rest by chance: many that lost the same
+ * broker do not come back at once. */
+static void
+wait_longer(struct link *l)
+{
+	int64_t	half = l->backoff_ms / 2;
+
+	l->next_ms = clock_ms() + half +
+	    randombytes_uniform((uint32_t)half + 1);
+	l->backoff_ms *= 2;
+	if (l->backoff_ms > BACKOFF_MAX_MS)
+		l->backoff_ms = BACKOFF_MAX_MS;
+}
+
+void
+link_tend(struct link *l)
+{
+	if (l->under_way || clock_ms() < l->next_ms)
+		return;
+	wait_longer(l);
+	try_free(l->try);
+	if ((l->try = try_new(l->conf, l->fd)) == NULL)
+		return;
+	if (try_start(l->try) != 0) {
+		try_free(l->try);
+		l->try = NULL;
+		return;
+	}
+	l->under_way = true;
+}
+
+void
+link_hurry(struct link *l)
+{
+	l->next_ms = 0;
+	l->backoff_ms = BACKOFF_MS;
+}
+
+int
+link_fd(const struct link *l)
+{
+	return l->fd;
+}
+
+int64_t
+link_wait_ms(const struct link *l)
+{
+	int64_t	left = l->next_ms - clock_ms();
+
+	if (l->under_way)
+		return IDLE_WAIT_MS;
+	return left > 0 ? left : 0;
+}
+
+int
+link_take(struct link *l, struct bus **bus, struct error *e)
+{
+	struct try	*t = l->try;
+	uint64_t	 n;
+	bool		 done;
+
+	if (!l->under_way)
+		return 0;
+	pthread_mutex_lock(&t->lock);
+	done = t->done;
+	pthread_mutex_unlock(&t->lock);
+	if (!done)
+		return 0;
+	pthread_join(t->thread, NULL);
+	l->under_way = false;
+	(void)!read(l->fd, &n, sizeof(n));
+	if (t->r == -1) {
+		if (e != NULL)
+			*e = t->why;
+		return -1;
+	}
+	*bus = t->bus;
+	t->bus = NULL;
+	return 1;
+}
+
+void
+link_was_good(struct link *l)
+{
+	l->backoff_ms = BACKOFF_MS;
+}
