@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: ISC */
+#include <stdlib.h>
+#include <string.h>
+
+#include "inbox.h"
+
+struct inbox *
+inbox_make(inbox_settle_fn *settle, void *arg)
+{
+	struct inbox	*in = calloc(1, sizeof(*in));
+
+	if (in != NULL) {
+		in->settle = settle;
+		in->arg = arg;
+	}
+	return in;
+}
+
+void
+inbox_free(struct inbox *in)
+{
+	free(in);
+}
+
+static void
+take_out(struct inbox *in, size_t i)
+{
+	struct delivery	*d = in->v[i];
+
+	in->n--;
+	memmove(&in->v[i], &in->v[i + 1], (in->n - i) * sizeof(in->v[0]));
+	in->settle(in->arg, d);
+}
+
+/* It was said before the session came, and nobody keeps it for the session. */
+static bool
+is_history(const struct delivery *d)
+{
+	return d->historical && !d->durable;
+}
+
+/* Whoever joins a channel with a long history is not to lose by it what was
+ * sent to him. */
+static void
+make_room(struct inbox *in)
+{
+	size_t	i;
+
+	for (i = 0; i < in->n; i++)
+		if (is_history(in->v[i]))
+			break;
+	take_out(in, i < in->n ? i : 0);
+	in->lost++;
+}
+
+void
+inbox_put(struct inbox *in, struct delivery *d)
+{
+	if (in->n == INBOX_MAX)
+		make_room(in);
+	in->v[in->n++] = d;
+}
+
+struct judgement
+inbox_receive(struct inbox *in, const struct attention *a,
+    struct delivery *d)
+{
+	struct judgement	j = attention_judge(a, d);
+
+	if (j.fate == FATE_DROP)
+		in->settle(in->arg, d);
+	else
+		inbox_put(in, d);
+	return j;
+}
+
+static size_t
+place_of(const struct inbox *in, const struct delivery *d)
+{
+	size_t	i;
+
+	for (i = 0; i < in->n && in->v[i] != d; i++)
+		;
+	return i;
+}
+
+bool
+inbox_has(const struct inbox *in, const struct delivery *d)
+{
+	return place_of(in, d) < in->n;
+}
+
+struct delivery *
+inbox_find(const struct inbox *in, const char *from_id, const char *id)
+{
+	size_t	i;
+
+	for (i = 0; i < in->n; i++)
+		if (strcmp(in->v[i]->m.id, id) == 0 &&
+		    strcmp(in->v[i]->m.from_id, from_id) == 0)
+			return in->v[i];
+	return NULL;
+}
+
+void
+inbox_done(struct inbox *in, struct delivery *d)
+{
+	size_t	i = place_of(in, d);
+
+	if (i < in->n)
+		take_out(in, i);
+}
+
+void
+inbox_sweep(struct inbox *in, const struct attention *a)
+{
+	size_t	i = 0;
+
+	while (i < in->n)
+		if (attention_judge(a, in->v[i]).fate == FATE_DROP)
+			take_out(in, i);
+		else
+			i++;
+}
+
+struct inbox_count
+inbox_count(const struct inbox *in, const struct attention *a)
+{
+	struct inbox_count	c = { .given = 0 };
+	struct judgement	j;
+	size_t			i;
+
+	for (i = 0; i < in->n; i++) {
+		j = attention_judge(a, in->v[i]);
+		c.given += j.fate == FATE_GIVE;
+		c.held += j.fate == FATE_HOLD;
+		c.waking += j.wakes && j.fate != FATE_DROP;
+	}
+	return c;
+}
+
+uint64_t
+inbox_take_lost(struct inbox *in)
+{
+	uint64_t	lost = in->lost;
+
+	in->lost = 0;
+	return lost;
+}
