@@ -80,6 +80,8 @@ int	bus_inbox(struct bus *, char *buf, size_t size, const char *kind);
 /* Has the broker refused a publish to, or a subscription of, this subject on
  * this connection? */
 bool	bus_refused(const struct bus *, const char *subject);
+/* How much it has refused on this connection: look again when that changes. */
+unsigned bus_refusals(const struct bus *);
 
 /* --- publishing and requests ------------------------------------------- */
 

@@ -386,6 +386,18 @@ bus_refused(const struct bus *b, const char *subject)
 	return hit;
 }
 
+unsigned
+bus_refusals(const struct bus *b)
+{
+	struct refusals	*r = (struct refusals *)(uintptr_t)&b->refused;
+	unsigned	 n;
+
+	pthread_mutex_lock(&r->lock);
+	n = r->n;
+	pthread_mutex_unlock(&r->lock);
+	return n;
+}
+
 static void
 deny_requests(struct bus *b, const char *text)
 {

@@ -33,4 +33,23 @@ void	ctl_free(struct ctl_request *);
 void	ctl_answer(struct bus *, const char *reply, cJSON *data,
 	    const char *why, int code);
 
+/* --- the caller's side ------------------------------------------------------- */
+
+/* Where a call goes, and a lane for its answer below that which nobody can
+ * guess.  -1: EX_CONFIG, too long. */
+int	ctl_address(char subject[SUBJECT_MAX], char lane[SUBJECT_MAX],
+	    const char *space, const char *service, const char *id,
+	    struct error *);
+/* The request's text, malloc'd, NULL when out of memory.  Takes args (NULL: it
+ * has none); role may be NULL. */
+char	*ctl_request(const char *op, cJSON *args, const char *id,
+	    const char *name, const char *role);
+/*
+ * The answer's data, the caller's; {} where it says none.  NULL with *e:
+ * EX_PROTOCOL it is no answer; else it is a refusal, in its words: EX_TEMPFAIL
+ * when they say that a later try may do, or EX_DATAERR.  *code (may be NULL):
+ * what ctl_answer was given, 0 if none.
+ */
+cJSON	*ctl_data(natsMsg *, int *code, struct error *);
+
 #endif

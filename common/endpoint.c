@@ -8,11 +8,13 @@
 #include "clock.h"
 #include "endpoint_impl.h"
 
-#define TURN_MS		100	/* parts are tended so often */
+#define TURN_MS		200	/* parts are tended so often */
 #define SIGN_MS		2000	/* silent so long, it is asked for a sign */
 #define SILENT_MS	8000	/* and is taken for lost */
 #define GOOD_MS		5000	/* a link that held so long was good */
 #define EXTRA_MAX	7
+/* Whoever may not ask it is answered, too. */
+#define ANY_QUESTION	"$JS.API.INFO"
 
 /* --- the parts, in the order of their binding ------------------------------------ */
 
@@ -125,17 +127,28 @@ went_down(struct endpoint *ep, const struct error *why)
 }
 
 static void
-link_lost(struct endpoint *ep, const struct error *why)
+close_link(struct endpoint *ep)
 {
 	struct bus	*b = ep->bus;
 
-	if (b == NULL)
-		return;
 	ep->up = false;
+	ep->closing = true;
 	parts_unbind(ep);
+	ep->closing = false;
 	ep->bus = NULL;
+	/* What it still has to say is of no use: the answers find nobody. */
 	bus_cut(b);
 	bus_close(b);
+}
+
+/* One that held a while was good: the pause begins small again. */
+static void
+link_lost(struct endpoint *ep, const struct error *why)
+{
+	if (ep->up && clock_ms() - ep->up_ms > GOOD_MS)
+		uplink_was_good(ep->link);
+	close_link(ep);
+	uplink_failed(ep->link);
 	went_down(ep, why);
 }
 
@@ -151,7 +164,7 @@ on_sign(void *arg, enum bus_outcome outcome, natsMsg *reply)
 static int
 check_alive(struct endpoint *ep, struct error *e)
 {
-	struct bus_pub	p = { .subject = "$JS.API.INFO", .data = "" };
+	struct bus_pub	p = { .subject = ANY_QUESTION, .data = "" };
 	int64_t		now = clock_ms();
 
 	if (!bus_alive(ep->bus))
@@ -179,7 +192,7 @@ tend(struct endpoint *ep)
 	if (ep->up || !parts_bound(ep))
 		return;
 	ep->up = ep->was_up = true;
-	link_was_good(ep->link);
+	ep->up_ms = clock_ms();
 	if (ep->ops.up != NULL)
 		ep->ops.up(ep->arg);
 }
@@ -193,10 +206,11 @@ turn_down(struct endpoint *ep, struct pollfd *extra, size_t n_extra,
 	struct error	e = { .code = 0 };
 	size_t		i;
 
-	link_tend(ep->link);
-	if (timeout_ms > link_wait_ms(ep->link))
-		timeout_ms = link_wait_ms(ep->link);
-	p[0].fd = link_fd(ep->link);
+	if (!ep->leaving)
+		uplink_tend(ep->link);
+	if (timeout_ms > uplink_wait_ms(ep->link))
+		timeout_ms = uplink_wait_ms(ep->link);
+	p[0].fd = uplink_fd(ep->link);
 	p[0].events = POLLIN;
 	for (i = 0; i < n_extra; i++)
 		p[1 + i] = extra[i];
@@ -206,7 +220,7 @@ turn_down(struct endpoint *ep, struct pollfd *extra, size_t n_extra,
 	    (int)timeout_ms : 0);
 	for (i = 0; i < n_extra; i++)
 		extra[i].revents = p[1 + i].revents;
-	switch (link_take(ep->link, &ep->bus, &e)) {
+	switch (uplink_take(ep->link, &ep->bus, &e)) {
 	case -1:
 		went_down(ep, &e);
 		break;
@@ -268,33 +282,57 @@ endpoint_reconnect(struct endpoint *ep)
 	struct error	why;
 
 	error_set(&why, EX_TEMPFAIL, "connecting anew, as asked");
-	link_hurry(ep->link);
-	link_lost(ep, &why);
+	if (ep->bus != NULL) {
+		close_link(ep);
+		went_down(ep, &why);
+	}
+	uplink_hurry(ep->link);
+}
+
+static void
+on_farewell(void *arg, enum bus_outcome outcome, natsMsg *reply)
+{
+	(void)outcome;
+	(void)reply;
+	((struct endpoint *)arg)->parted = true;
+}
+
+/*
+ * The broker takes one thing after the other: when it has answered a question
+ * that was sent last, it has had all.
+ */
+static void
+farewell(struct endpoint *ep, int64_t deadline)
+{
+	struct bus_pub	p = { .subject = ANY_QUESTION, .data = "" };
+	int64_t		left = deadline - clock_ms();
+
+	if (left <= 0 || bus_request(ep->bus, &p, left, on_farewell, ep,
+	    NULL) == -1)
+		return;
+	while (!ep->parted && bus_alive(ep->bus) &&
+	    (left = deadline - clock_ms()) > 0)
+		bus_turn(ep->bus, NULL, 0, left);
 }
 
 void
 endpoint_leave_mesh(struct endpoint *ep, int64_t timeout_ms)
 {
-	int64_t		deadline = clock_ms() + timeout_ms, left;
-	struct bus	*b;
+	int64_t	deadline = clock_ms() + timeout_ms, left;
 
 	ep->leaving = true;
-	if (ep->bus != NULL && ep->n_begun == N_PARTS) {
+	if (ep->bus != NULL) {
 		hear_give_back(ep->hear);
 		presence_leave(ep->presence);
 	}
-	while (ep->bus != NULL && !presence_left(ep->presence) &&
+	while (ep->bus != NULL && (!presence_left(ep->presence) ||
+	    call_sending(ep->calls) > 0) &&
 	    (left = deadline - clock_ms()) > 0)
 		endpoint_turn(ep, NULL, 0, left);
-	if ((b = ep->bus) == NULL)
+	if (ep->bus == NULL)
 		return;
-	ep->up = false;
-	parts_unbind(ep);
-	ep->bus = NULL;
-	left = deadline - clock_ms();
-	if (bus_drain(b, left > 0 ? left : 0) == -1)
-		bus_cut(b);
-	bus_close(b);
+	farewell(ep, deadline);
+	close_link(ep);
 }
 
 /* --- its making ------------------------------------------------------------------- */
@@ -314,8 +352,10 @@ endpoint_note(struct endpoint *ep, const char *fmt, ...)
 }
 
 int
-endpoint_no_link(const struct endpoint *ep, struct error *e)
+endpoint_linked(const struct endpoint *ep, struct error *e)
 {
+	if (ep->bus != NULL && !ep->closing)
+		return 0;
 	return error_set(e, EX_TEMPFAIL, "there is no connection to the mesh "
 	    "now%s%s", ep->why.code != 0 ? ": " : "",
 	    ep->why.code != 0 ? ep->why.text : "");
@@ -414,7 +454,7 @@ endpoint_new(struct endpoint **out, const struct endpoint_conf *conf,
 		endpoint_free(ep);
 		return -1;
 	}
-	if ((ep->link = link_new(&ep->conf)) == NULL || parts_new(ep) == -1) {
+	if ((ep->link = uplink_new(&ep->conf)) == NULL || parts_new(ep) == -1) {
 		error_errno(e, EX_OSERR, "endpoint");
 		endpoint_free(ep);
 		return -1;
@@ -428,14 +468,10 @@ endpoint_free(struct endpoint *ep)
 {
 	if (ep == NULL)
 		return;
-	if (ep->joins != NULL)
-		parts_unbind(ep);
 	if (ep->bus != NULL)
-		bus_cut(ep->bus);
-	bus_close(ep->bus);
-	ep->bus = NULL;
+		close_link(ep);
 	parts_free(ep);
-	link_free(ep->link);
+	uplink_free(ep->link);
 	creds_wipe(&ep->fresh);
 	strlist_free(&ep->subscribe);
 	strlist_free(&ep->tags);

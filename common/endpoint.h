@@ -174,6 +174,16 @@ typedef void	endpoint_done_fn(void *arg, const struct error *e);
  */
 int	endpoint_send(struct endpoint *, const struct message_draft *,
 	    endpoint_done_fn *, void *arg, struct error *);
+/* The same, telling where it is stored. */
+struct endpoint_stored {
+	const char	*id;		/* the message's */
+	uint64_t	 seq;		/* in its stream */
+	bool		 duplicate;	/* this id was stored before */
+};
+typedef void	endpoint_stored_fn(void *arg, const struct endpoint_stored *,
+	    const struct error *e);
+int	endpoint_post(struct endpoint *, const struct message_draft *,
+	    endpoint_stored_fn *, void *arg, struct error *);
 /* Turn until that many at most are under way. */
 int	endpoint_drain(struct endpoint *, size_t most, int64_t timeout_ms,
 	    struct error *);
@@ -275,15 +285,15 @@ int	endpoint_frontier(struct endpoint *, endpoint_frontier_fn *,
 #define ENDPOINT_CALL_MS	5000
 
 /*
- * data of the answer, NULL with e: EX_UNAVAILABLE nobody serves it, EX_TEMPFAIL
- * no answer in time or the link was lost, EX_NOPERM the broker refused the
- * call, EX_DATAERR the responder did, in its words (EX_TEMPFAIL if it says that
- * a later try may do).
+ * data of the answer (a view), NULL with e: EX_UNAVAILABLE nobody serves it,
+ * EX_TEMPFAIL no answer in time or the link was lost, EX_NOPERM the broker
+ * refused the call, EX_DATAERR the responder did, in its words (EX_TEMPFAIL if
+ * it says that a later try may do), EX_PROTOCOL what it said is no answer.
  */
 typedef void	endpoint_answer_fn(void *arg, const cJSON *data,
 	    const struct error *e);
 /* On ctl.<service>.<id>, service "delivery", "self", "manager"; takes args (may
- * be NULL).  The reply comes on a lane of its own that nobody can guess. */
+ * be NULL), also when it fails.  Any number may be under way.  The reply comes on a lane of its own that nobody can guess. */
 int	endpoint_call(struct endpoint *, const char *service, const char *op,
 	    cJSON *args, int64_t timeout_ms, endpoint_answer_fn *, void *arg,
 	    struct error *);

@@ -26,7 +26,7 @@
  * What is to be bound after all others (the role's task queue) is bound in a
  * _tend that finds ep->up.
  */
-struct link;		/* endpoint_link.c */
+struct uplink;		/* endpoint_link.c */
 struct presence_part;	/* endpoint_presence.c: own record, roster, registry */
 struct call_part;	/* endpoint_call.c: calls, and sending */
 struct hear_part;	/* endpoint_hear.c: what comes in, once; settling */
@@ -40,12 +40,14 @@ struct endpoint {
 	struct creds		 fresh;		/* where none were given */
 	struct endpoint_ops	 ops;
 	void			*arg;
-	struct link		*link;
+	struct uplink		*link;
 	struct bus		*bus;		/* NULL: no link */
 	bool			 up;		/* all parts are bound */
 	bool			 was_up;	/* ever: no backfill any more */
-	bool			 leaving;
+	bool			 leaving, parted;
+	bool			 closing;	/* parts are being unbound */
 	size_t			 n_begun;	/* parts that _bind was called of */
+	int64_t			 up_ms;		/* since */
 	int64_t			 alive_ms;	/* last sign of life asked for */
 	unsigned		 downs;		/* how often, and the last */
 	struct error		 why;
@@ -66,27 +68,30 @@ endpoint_wants(const struct endpoint *ep, enum endpoint_does what)
 /* ops.note with a sentence made of that. */
 void	endpoint_note(struct endpoint *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
-/* What an operation says for which there is no link; returns -1. */
-int	endpoint_no_link(const struct endpoint *, struct error *);
+/* May an operation begin?  0; or -1 with *e, EX_TEMPFAIL: there is no link, or
+ * its parts are being unbound (a callback of what ended then asks). */
+int	endpoint_linked(const struct endpoint *, struct error *);
 
 /* --- the link: a connection that is made by a thread of its own -------------- */
 
 /* NULL: out of memory, or of descriptors. */
-struct link *link_new(const struct endpoint_conf *);
+struct uplink *uplink_new(const struct endpoint_conf *);
 /* Not waiting for a try that is under way: it ends by itself, unseen. */
-void	link_free(struct link *);
+void	uplink_free(struct uplink *);
 /* Begin a try, unless there is one or it is not time yet. */
-void	link_tend(struct link *);
-/* The next try is at once. */
-void	link_hurry(struct link *);
+void	uplink_tend(struct uplink *);
 /* To be polled while there is no bus, and for how long at most (ms). */
-int	link_fd(const struct link *);
-int64_t	link_wait_ms(const struct link *);
-/* 1: *bus is the caller's, to be closed before link_free and the next
- * link_tend; 0: none yet; -1: a try has failed. */
-int	link_take(struct link *, struct bus **, struct error *);
+int	uplink_fd(const struct uplink *);
+int64_t	uplink_wait_ms(const struct uplink *);
+/* 1: *bus is the caller's, to be closed before uplink_free and the next
+ * uplink_tend; 0: none yet; -1: a try has failed, the next one is later. */
+int	uplink_take(struct uplink *, struct bus **, struct error *);
+/* The bus is gone: the next try is later, each time by twice as much. */
+void	uplink_failed(struct uplink *);
 /* It was good: the next pause is the short one again. */
-void	link_was_good(struct link *);
+void	uplink_was_good(struct uplink *);
+/* The next try is at once. */
+void	uplink_hurry(struct uplink *);
 
 /* --- the parts ------------------------------------------------------------ */
 
@@ -110,10 +115,13 @@ ENDPOINT_PART(read_part, read_part);
 void	hear_live(struct hear_part *, const char *pattern, natsMsg *m);
 /* One read from history for a backfill or a recall. */
 void	hear_historical(struct hear_part *, const struct endpoint_said *);
-/* Give back what is not settled: on leaving the mesh. */
+/* Give back what is not settled: on leaving the mesh, bound or not. */
 void	hear_give_back(struct hear_part *);
-/* The last presence of this agent: offline.  True when it is stored. */
+/* Write the last presence of this agent, offline; is it stored, or can it not
+ * be? */
 void	presence_leave(struct presence_part *);
 bool	presence_left(const struct presence_part *);
+/* How many messages of endpoint_send are under way. */
+size_t	call_sending(const struct call_part *);
 
 #endif

@@ -36,13 +36,13 @@ struct try {
 	struct error	 why;
 };
 
-struct link {
+struct uplink {
 	const struct endpoint_conf	*conf;
 	struct try			*try;	/* NULL, or under way, or of
 						   the bus that is in use */
 	bool				 under_way;
 	int				 fd;
-	int64_t				 next_ms, good_ms, backoff_ms;
+	int64_t				 next_ms, backoff_ms;
 };
 
 /* --- a try ---------------------------------------------------------------------- */
@@ -164,10 +164,10 @@ try_leave(struct try *t)
 
 /* --- the link -------------------------------------------------------------------- */
 
-struct link *
-link_new(const struct endpoint_conf *conf)
+struct uplink *
+uplink_new(const struct endpoint_conf *conf)
 {
-	struct link	*l = calloc(1, sizeof(*l));
+	struct uplink	*l = calloc(1, sizeof(*l));
 
 	if (l == NULL)
 		return NULL;
@@ -181,7 +181,7 @@ link_new(const struct endpoint_conf *conf)
 }
 
 void
-link_free(struct link *l)
+uplink_free(struct uplink *l)
 {
 	if (l == NULL)
 		return;
@@ -195,8 +195,8 @@ link_free(struct link *l)
 
 /* Half of the pause at least, and the rest by chance: many that lost the same
  * broker do not come back at once. */
-static void
-wait_longer(struct link *l)
+void
+uplink_failed(struct uplink *l)
 {
 	int64_t	half = l->backoff_ms / 2;
 
@@ -208,37 +208,37 @@ wait_longer(struct link *l)
 }
 
 void
-link_tend(struct link *l)
+uplink_tend(struct uplink *l)
 {
 	if (l->under_way || clock_ms() < l->next_ms)
 		return;
-	wait_longer(l);
 	try_free(l->try);
-	if ((l->try = try_new(l->conf, l->fd)) == NULL)
-		return;
-	if (try_start(l->try) != 0) {
-		try_free(l->try);
-		l->try = NULL;
+	l->try = try_new(l->conf, l->fd);
+	if (l->try != NULL && try_start(l->try) == 0) {
+		l->under_way = true;
 		return;
 	}
-	l->under_way = true;
+	/* No memory, or no thread: as if nobody had answered. */
+	try_free(l->try);
+	l->try = NULL;
+	uplink_failed(l);
 }
 
 void
-link_hurry(struct link *l)
+uplink_hurry(struct uplink *l)
 {
 	l->next_ms = 0;
 	l->backoff_ms = BACKOFF_MS;
 }
 
 int
-link_fd(const struct link *l)
+uplink_fd(const struct uplink *l)
 {
 	return l->fd;
 }
 
 int64_t
-link_wait_ms(const struct link *l)
+uplink_wait_ms(const struct uplink *l)
 {
 	int64_t	left = l->next_ms - clock_ms();
 
@@ -248,7 +248,7 @@ link_wait_ms(const struct link *l)
 }
 
 int
-link_take(struct link *l, struct bus **bus, struct error *e)
+uplink_take(struct uplink *l, struct bus **bus, struct error *e)
 {
 	struct try	*t = l->try;
 	uint64_t	 n;
@@ -265,8 +265,8 @@ link_take(struct link *l, struct bus **bus, struct error *e)
 	l->under_way = false;
 	(void)!read(l->fd, &n, sizeof(n));
 	if (t->r == -1) {
-		if (e != NULL)
-			*e = t->why;
+		uplink_failed(l);
+		*e = t->why;
 		return -1;
 	}
 	*bus = t->bus;
@@ -275,7 +275,7 @@ link_take(struct link *l, struct bus **bus, struct error *e)
 }
 
 void
-link_was_good(struct link *l)
+uplink_was_good(struct uplink *l)
 {
 	l->backoff_ms = BACKOFF_MS;
 }

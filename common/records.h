@@ -5,6 +5,7 @@
 #include "json.h"
 #include "message.h"
 #include "names.h"
+#include "strlist.h"
 
 /*
  * The records of the key-value buckets (wire section 4).  Each has a reader
@@ -110,11 +111,19 @@ extern const char *const status_names[];	/* by enum status, then NULL */
 struct presence {
 	char		*id, *name, *kind, *role;	/* role: NULL if none */
 	char		*description, *activity, *attention; /* NULL if none */
+	char		*model;		/* card.meta.model; NULL if none */
+	struct strlist	 tags;
+	cJSON		*modes;		/* channelModes: {channel: "quiet" or
+					   "muted"}; NULL if none */
 	enum status	 status;
 	int64_t		 ts_ms;
 };
 
-/* key: the record's key; a card.id that differs is an error. */
+/*
+ * key: the record's key; a card.id that differs is an error.  Tags, model and
+ * modes that are of another kind are passed over: they decide nothing.  A
+ * record that says offline is written without attention and modes.
+ */
 int	presence_read(struct presence *, const char *key, const char *data,
 	    size_t len, struct error *);
 char	*presence_write(const struct presence *);

@@ -24,6 +24,26 @@ value_free(void *v)
 }
 
 static void
+scrub(struct presence *p)
+{
+	free(p->attention);
+	p->attention = NULL;
+	cJSON_Delete(p->modes);
+	p->modes = NULL;
+}
+
+void
+roster_gone(struct roster *t, const char *id)
+{
+	struct peer	*p = map_get(t->by_id, id);
+
+	if (p == NULL)
+		return;
+	p->gone = true;
+	scrub(&p->presence);
+}
+
+static void
 roster_put(void *table, const char *key, const char *data, size_t len,
     uint64_t seq)
 {
@@ -33,8 +53,7 @@ roster_put(void *table, const char *key, const char *data, size_t len,
 	struct error	 e;
 
 	if (data == NULL) {
-		if (p != NULL)
-			p->gone = true;
+		roster_gone(t, key);
 		return;
 	}
 	if (presence_read(&presence, key, data, len, &e) == -1) {
@@ -43,6 +62,8 @@ roster_put(void *table, const char *key, const char *data, size_t len,
 		presence_free(&presence);
 		return;
 	}
+	if (presence.status == STATUS_OFFLINE)
+		scrub(&presence);
 	if (p != NULL) {
 		byname_del(t->by_name, p->presence.name, &p->named);
 		presence_free(&p->presence);

@@ -11,7 +11,8 @@
  * Who is there: the presence bucket as a table (wire section 4).  A record
  * is live until it says offline, is deleted, or is PRESENCE_STALE_MS old as
  * counted from its arrival here.  One seen once stays known as offline: an
- * agent that is away can still be mentioned.
+ * agent that is away can still be mentioned.  Of one that is away nothing says
+ * what it listens to: attention and modes are dropped.
  */
 #define PRESENCE_STALE_MS	6000
 
@@ -29,6 +30,8 @@ extern const struct watch_ops roster_ops;	/* table: struct roster * */
 struct roster *roster_new(void);
 void	roster_free(struct roster *);
 bool	peer_is_live(const struct peer *);
+/* It is away, whatever its record says, until the next one. */
+void	roster_gone(struct roster *, const char *id);
 const struct peer *roster_find(const struct roster *, const char *id);
 void	roster_each(const struct roster *,
 	    void (*fn)(void *arg, const struct peer *), void *arg);

@@ -524,6 +524,48 @@ START_TEST(presence_round)
 }
 END_TEST
 
+START_TEST(presence_more)
+{
+	static const char	text[] = "{" CARD ",\"tags\":[\"a\",\"b\"],"
+	    "\"meta\":{\"model\":\"opus\"}},\"status\":\"idle\","
+	    "\"attention\":\"focus\",\"channelModes\":{\"x\":\"quiet\","
+	    "\"y.z\":\"muted\"},\"ts\":9}";
+	static const char	odd[] = "{" CARD ",\"tags\":[1,\"a\",null],"
+	    "\"meta\":{\"model\":1,\"x\":{}}},\"status\":\"idle\","
+	    "\"channelModes\":{\"x\":\"loud\",\"y\":\"muted\",\"z\":1},"
+	    "\"ts\":9}";
+	struct presence		p;
+	char			*got;
+
+	ck_assert_int_eq(presence_read(&p, "UA", TEXT(text), NULL), 0);
+	ck_assert_uint_eq(p.tags.n, 2);
+	ck_assert_str_eq(p.model, "opus");
+	got = presence_write(&p);
+	ck_assert_str_eq(got, text);
+	free(got);
+	p.status = STATUS_OFFLINE;
+	got = presence_write(&p);
+	ck_assert_ptr_null(strstr(got, "channelModes"));
+	ck_assert_ptr_null(strstr(got, "attention"));
+	ck_assert_ptr_nonnull(strstr(got, "opus"));
+	free(got);
+	presence_free(&p);
+	ck_assert_int_eq(presence_read(&p, "UA", TEXT(odd), NULL), 0);
+	got = presence_write(&p);
+	ck_assert_str_eq(got, "{" CARD ",\"tags\":[\"a\"]},\"status\":"
+	    "\"idle\",\"channelModes\":{\"y\":\"muted\"},\"ts\":9}");
+	free(got);
+	presence_free(&p);
+	ck_assert_int_eq(presence_read(&p, "UA", TEXT("{" CARD ",\"tags\":"
+	    "\"x\",\"meta\":[]},\"status\":\"idle\",\"channelModes\":"
+	    "\"quiet\",\"ts\":1}"), NULL), 0);
+	ck_assert_uint_eq(p.tags.n, 0);
+	ck_assert_ptr_null(p.model);
+	ck_assert_ptr_null(p.modes);
+	presence_free(&p);
+}
+END_TEST
+
 static const struct misfit bad_presences[] = {
 	{ "", "not JSON: empty" },
 	{ "[]", "expected an object" },
@@ -651,6 +693,7 @@ suite(void)
 	tcase_add_test(t, config_lengths);
 	tcase_add_test(t, config_effective);
 	tcase_add_test(t, presence_round);
+	tcase_add_test(t, presence_more);
 	tcase_add_loop_test(t, presence_refuses, 0, N(bad_presences));
 	tcase_add_test(t, lease_round);
 	tcase_add_loop_test(t, lease_refuses, 0, N(bad_leases));
