@@ -76,6 +76,9 @@ int	channel_mode_by_name(const char *, enum channel_mode *);
 void	attention_set(struct attention *, enum attention_mode);
 void	attention_frontier(struct attention *, uint64_t seq);
 
+/* Of a session: what is set, into its presence. */
+void	attention_mirror(struct session *);
+
 enum channel_mode attention_channel(const struct attention *,
 	    const char *channel);
 /*
