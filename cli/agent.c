@@ -5,18 +5,16 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sodium.h>
-
 #include "agent.h"
 #include "clock.h"
+#include "ctl.h"
 #include "files.h"
 #include "jetstream.h"
 #include "json.h"
 
 #define NOTE_MAX	(256 * 1024)
 #define BEAT_MS		2000
-#define TURN_MS		200
-#define NONCE_BYTES	16
+#define UP_MS		15000	/* for agent_up */
 
 #define UNSERVED							\
 	"there is no durable delivery in this space now: nobody answers on " \
@@ -201,6 +199,36 @@ agent_init(struct agent *a, struct cli *cli, const struct agent_opts *opts,
 }
 
 int
+agent_begin(struct agent *a, struct endpoint_conf *conf,
+    const struct endpoint_ops *ops, void *arg, struct error *e)
+{
+	if (cli_agent_creds(a->cli, a->opts->as, a->opts->creds, &a->creds,
+	    e) == -1)
+		return -1;
+	a->id = a->creds.key.public;
+	if (copy(&a->name, a->id, e) == -1)
+		return -1;
+	conf->servers = a->cli->config.servers;
+	conf->creds = &a->creds;
+	conf->space = a->space;
+	conf->name = a->name;
+	conf->role = a->role;
+	if (conf->subscribe == NULL)
+		conf->subscribe = &a->subscribe;
+	return endpoint_new(&a->ep, conf, ops, arg, e);
+}
+
+int
+agent_up(struct agent *a, unsigned does, struct error *e)
+{
+	struct endpoint_conf	conf = { .does = does };
+
+	if (agent_begin(a, &conf, NULL, NULL, e) == -1)
+		return -1;
+	return endpoint_await(a->ep, UP_MS, e);
+}
+
+int
 agent_open(struct agent *a, struct error *e)
 {
 	if (cli_connect_agent(a->cli, a->opts->as, a->opts->creds, &a->creds,
@@ -224,6 +252,7 @@ agent_close(struct agent *a)
 void
 agent_free(struct agent *a)
 {
+	endpoint_free(a->ep);
 	agent_close(a);
 	free(a->name);
 	free(a->role);
@@ -369,53 +398,13 @@ on_lane(void *arg, natsMsg *m)
 	natsMsg_Destroy(m);
 }
 
-/* {op, args?, from}; takes args. */
-static char *
-request_text(const struct agent *a, const char *op, cJSON *args)
-{
-	cJSON	*o = cJSON_CreateObject(), *from = cJSON_CreateObject();
-	char	*text = NULL;
-	bool	 ok = o != NULL && json_set_str(o, "op", op);
-
-	if (ok && args != NULL)
-		ok = json_set_item(o, "args", args);
-	else
-		cJSON_Delete(args);
-	if (!ok)
-		cJSON_Delete(from);
-	else if (json_set_item(o, "from", from) &&
-	    json_set_str(from, "id", a->id) &&
-	    json_set_str(from, "name", a->name) &&
-	    (a->role == NULL || json_set_str(from, "role", a->role)))
-		text = json_print(o);
-	cJSON_Delete(o);
-	return text;
-}
-
-static int
-call_subjects(const struct agent *a, struct agent_call *c, struct error *e)
-{
-	unsigned char	random[NONCE_BYTES];
-	char		nonce[2 * NONCE_BYTES + 1];
-	int		n;
-
-	randombytes_buf(random, sizeof(random));
-	sodium_bin2hex(nonce, sizeof(nonce), random, sizeof(random));
-	if (subject_ctl(c->subject, sizeof(c->subject), a->space, "delivery",
-	    a->id) == -1)
-		return error_set(e, EX_CONFIG, "the space's name is too long");
-	n = snprintf(c->reply_to, sizeof(c->reply_to), "%s.reply.%s",
-	    c->subject, nonce);
-	return n >= 0 && (size_t)n < sizeof(c->reply_to) ? 0 :
-	    error_set(e, EX_CONFIG, "the space's name is too long");
-}
-
 int
 agent_ask(struct agent *a, struct agent_call *c, const char *op, cJSON *args,
     int64_t timeout_ms, struct error *e)
 {
 	struct bus_pub	 p = { .subject = c->subject, .reply = c->reply_to };
-	char		*text = request_text(a, op, args);
+	char		*text = ctl_request(op, args, a->id, a->name,
+			    a->role);
 	int		 r = -1;
 
 	memset(c, 0, sizeof(*c));
@@ -425,7 +414,8 @@ agent_ask(struct agent *a, struct agent_call *c, const char *op, cJSON *args,
 		return error_errno(e, EX_OSERR, "%s", op);
 	p.data = text;
 	p.len = strlen(text);
-	if (call_subjects(a, c, e) == 0 && (c->lane = bus_subscribe(a->bus,
+	if (ctl_address(c->subject, c->reply_to, a->space, "delivery", a->id,
+	    e) == 0 && (c->lane = bus_subscribe(a->bus,
 	    c->reply_to, NULL, on_lane, c, e)) != NULL)
 		r = bus_publish(a->bus, &p, e);
 	free(text);
@@ -457,46 +447,13 @@ agent_drop(struct agent_call *c)
 	c->reply = NULL;
 }
 
-/* Is it for now only that it was not done? */
-static bool
-is_later(const char *text)
-{
-	size_t	len = strlen(text), n = strlen(CTL_LATER);
-
-	return len >= n && strcmp(text + len - n, CTL_LATER) == 0;
-}
-
-/* {ok, data?, error?} */
-static cJSON *
-reply_data(natsMsg *m, struct error *e)
-{
-	cJSON		*o, *data = NULL;
-	const cJSON	*text;
-
-	o = json_parse(natsMsg_GetData(m), (size_t)natsMsg_GetDataLength(m),
-	    e);
-	if (o == NULL)
-		return NULL;
-	text = json_get(o, "error");
-	if (!cJSON_IsTrue(json_get(o, "ok")))
-		error_set(e, cJSON_IsString(text) &&
-		    is_later(text->valuestring) ? EX_TEMPFAIL : EX_DATAERR,
-		    "%s", cJSON_IsString(text) ? text->valuestring :
-		    "refused without a reason");
-	else if ((data = cJSON_DetachItemFromObjectCaseSensitive(o,
-	    "data")) == NULL && (data = cJSON_CreateObject()) == NULL)
-		error_errno(e, EX_OSERR, "reply");
-	cJSON_Delete(o);
-	return data;
-}
-
 cJSON *
 agent_answer(struct agent_call *c, struct error *e)
 {
 	cJSON	*data = NULL;
 
 	if (c->reply != NULL)
-		data = reply_data(c->reply, e);
+		data = ctl_data(c->reply, NULL, e);
 	else if (c->no_responder)
 		error_set(e, EX_UNAVAILABLE, "%s", UNSERVED);
 	else if (!bus_alive(c->bus))
@@ -510,19 +467,6 @@ agent_answer(struct agent_call *c, struct error *e)
 		    "time; try again");
 	agent_drop(c);
 	return data;
-}
-
-cJSON *
-agent_call(struct agent *a, const char *op, cJSON *args, int64_t timeout_ms,
-    struct error *e)
-{
-	struct agent_call	c;
-
-	if (agent_ask(a, &c, op, args, timeout_ms, e) == -1)
-		return NULL;
-	while (!agent_asked(&c))
-		bus_turn(a->bus, NULL, 0, TURN_MS);
-	return agent_answer(&c, e);
 }
 
 /* All of them are looked at before the first has its turn. */
@@ -556,12 +500,18 @@ agent_each_channel(struct cli *cli, const struct agent_opts *opts,
 
 	memset(&a, 0, sizeof(a));
 	if (check_channels(channels, argc, argv, &e) == -1 ||
-	    agent_init(&a, cli, opts, &e) == -1 || agent_open(&a, &e) == -1)
-		code = cli_fail(&e);
-	for (i = 0; i < channels->n && a.bus != NULL; i++)
-		if ((r = fn(&a, channels->v[i], arg)) != EX_OK &&
-		    code == EX_OK)
+	    agent_init(&a, cli, opts, &e) == -1 || agent_up(&a, 0, &e) == -1) {
+		agent_free(&a);
+		return cli_fail(&e);
+	}
+	for (i = 0; i < channels->n; i++) {
+		/* Lost with the one before, it is made again. */
+		r = endpoint_is_up(a.ep) ||
+		    endpoint_await(a.ep, UP_MS, &e) == 0 ?
+		    fn(&a, channels->v[i], arg) : cli_fail(&e);
+		if (code == EX_OK)
 			code = r;
+	}
 	agent_free(&a);
 	return code;
 }

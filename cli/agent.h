@@ -5,6 +5,7 @@
 #include <cjson/cJSON.h>
 
 #include "cli.h"
+#include "endpoint.h"
 #include "names.h"
 #include "pull.h"
 #include "records.h"
@@ -31,6 +32,7 @@ struct agent {
 	struct cli		*cli;
 	const struct agent_opts	*opts;
 	struct creds		 creds;
+	struct endpoint		*ep;		/* of agent_begin, or NULL */
 	struct bus		*bus;		/* NULL: not connected */
 	const char		*space;
 	const char		*id;		/* of creds, connected */
@@ -42,6 +44,16 @@ struct agent {
 /* Which agent, and what onboard noted of it.  Free also after an error. */
 int	agent_init(struct agent *, struct cli *, const struct agent_opts *,
 	    struct error *);
+/*
+ * Make its endpoint, a->ep, which begins to connect; agent_free frees it.  conf
+ * says what it does; who it is and where is filled in, and what it subscribes
+ * to where that is NULL.  Codes as creds_load and endpoint_new.
+ */
+int	agent_begin(struct agent *, struct endpoint_conf *conf,
+	    const struct endpoint_ops *, void *arg, struct error *);
+/* One that does so, and wait until it is up: codes as bus_open, too. */
+int	agent_up(struct agent *, unsigned does, struct error *);
+
 /* Connect; again after agent_close.  Codes as bus_open and creds_load. */
 int	agent_open(struct agent *, struct error *);
 void	agent_close(struct agent *);
@@ -69,9 +81,6 @@ int	agent_settle(struct agent *, natsMsg *, const char *how,
 
 /* --- ctl.delivery -------------------------------------------------------- */
 
-#define AGENT_JOIN_MS	30000		/* clients wait so long */
-#define AGENT_CALL_MS	5000
-
 /* One call under way, on a reply lane of its own that nobody can guess. */
 struct agent_call {
 	struct bus	*bus;
@@ -94,9 +103,6 @@ bool	agent_asked(const struct agent_call *);
  */
 cJSON	*agent_answer(struct agent_call *, struct error *);
 void	agent_drop(struct agent_call *);
-/* All of it, turning the bus. */
-cJSON	*agent_call(struct agent *, const char *op, cJSON *args,
-	    int64_t timeout_ms, struct error *);
 /*
  * As this agent, something for each of its channels: those of the option and
  * of the arguments, at least one, all without wildcards (EX_USAGE).  One that

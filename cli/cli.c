@@ -145,8 +145,8 @@ cli_agent_path(struct cli *c, const char *name, const char *ext)
 }
 
 int
-cli_connect_agent(struct cli *c, const char *name, const char *file,
-    struct creds *creds, struct bus **b, struct error *e)
+cli_agent_creds(struct cli *c, const char *name, const char *file,
+    struct creds *creds, struct error *e)
 {
 	char	*path;
 	int	 r;
@@ -166,10 +166,17 @@ cli_connect_agent(struct cli *c, const char *name, const char *file,
 	else
 		r = creds_load(creds, path, e);
 	free(path);
-	if (r == -1)
-		return -1;
-	if ((r = connect_with(c, name != NULL ? name : "agent", creds, b, e))
-	    == -1)
+	return r;
+}
+
+int
+cli_connect_agent(struct cli *c, const char *name, const char *file,
+    struct creds *creds, struct bus **b, struct error *e)
+{
+	int	r = cli_agent_creds(c, name, file, creds, e);
+
+	if (r == 0 && (r = connect_with(c, name != NULL ? name : "agent",
+	    creds, b, e)) == -1)
 		creds_wipe(creds);
 	return r;
 }

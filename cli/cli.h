@@ -103,6 +103,9 @@ int	cli_trust(struct cli *, struct trust *, struct error *);
  */
 int	cli_connect_agent(struct cli *, const char *name, const char *file,
 	    struct creds *, struct bus **, struct error *);
+/* Its credentials alone, of the same two. */
+int	cli_agent_creds(struct cli *, const char *name, const char *file,
+	    struct creds *, struct error *);
 /* malloc'd <state>/agents/NAME.creds or .json (what onboard noted of it). */
 char	*cli_agent_path(struct cli *, const char *name, const char *ext);
 

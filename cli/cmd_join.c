@@ -57,8 +57,8 @@ join_one(struct agent *a, const char *channel, void *arg)
 	int		 code;
 
 	(void)arg;
-	data = agent_call(a, "durableJoin", agent_channel_args(channel),
-	    AGENT_JOIN_MS, &e);
+	data = endpoint_ask(a->ep, "delivery", "durableJoin",
+	    agent_channel_args(channel), ENDPOINT_JOIN_MS, &e);
 	if (data == NULL) {
 		error_wrap(&e, "%s", channel);
 		return cli_fail(&e);

@@ -26,11 +26,12 @@ static int
 find_generation(struct agent *a, const char *channel, uint64_t *generation,
     struct error *e)
 {
-	cJSON		*data = agent_call(a, "listMemberships", NULL,
-			    AGENT_CALL_MS, e);
+	cJSON		*data;
 	const cJSON	*m, *name, *n;
 	int		 found = 0;
 
+	data = endpoint_ask(a->ep, "delivery", "listMemberships", NULL,
+	    ENDPOINT_CALL_MS, e);
 	if (data == NULL)
 		return -1;
 	cJSON_ArrayForEach(m, json_get(data, "memberships")) {
@@ -56,7 +57,8 @@ leave(struct agent *a, const char *channel, uint64_t generation, bool *was,
 		cJSON_Delete(args);
 		return error_errno(e, EX_OSERR, "leave");
 	}
-	data = agent_call(a, "durableLeave", args, AGENT_CALL_MS, e);
+	data = endpoint_ask(a->ep, "delivery", "durableLeave", args,
+	    ENDPOINT_CALL_MS, e);
 	if (data == NULL)
 		return -1;
 	*was = !cJSON_IsTrue(json_get(data, "alreadyLeft"));

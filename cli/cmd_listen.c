@@ -141,7 +141,7 @@ tend_joins(struct listener *l, struct error *e)
 	}
 	ear = &l->ears[l->join_next++];
 	if (agent_ask(&l->agent, &l->call, "durableJoin",
-	    agent_channel_args(ear->channel), AGENT_JOIN_MS, e) == -1)
+	    agent_channel_args(ear->channel), ENDPOINT_JOIN_MS, e) == -1)
 		return -1;
 	l->joining = ear;
 	l->asked_joins = true;

@@ -51,9 +51,9 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 	(void)argc;
 	(void)argv;
 	if (agent_init(&a, cli, &o->agent, &e) == 0 &&
-	    agent_open(&a, &e) == 0)
-		data = agent_call(&a, "listMemberships", NULL, AGENT_CALL_MS,
-		    &e);
+	    agent_up(&a, 0, &e) == 0)
+		data = endpoint_ask(a.ep, "delivery", "listMemberships", NULL,
+		    ENDPOINT_CALL_MS, &e);
 	list = json_get(data, "memberships");
 	if (data == NULL)
 		code = cli_fail(&e);

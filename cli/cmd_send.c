@@ -7,15 +7,13 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "bucket.h"
-#include "clock.h"
-#include "jetstream.h"
 #include "json.h"
 #include "message.h"
 #include "roster.h"
 
 #define WINDOW		256		/* unacknowledged at once */
-#define STORE_MS	10000
+#define DRAIN_MS	30000		/* each of them ends before */
+#define UP_MS		15000
 #define TURN_MS		200
 #define INPUT_MAX	(16 * 1024 * 1024)
 #define CHUNK		65536
@@ -55,32 +53,28 @@ struct sender {
 	const struct cli	*cli;
 	const struct opts	*opts;
 	struct agent		 agent;
-	char			 subject[SUBJECT_MAX];
 	char			 target[ID_MAX];	/* of --to */
 	struct message_draft	 draft;
 	char			**mentions;
 	size_t			 n_mentions;
 	cJSON			*data;
-	unsigned		 in_flight;
 	uint64_t		 sent, stored;
 	struct error		 failure;	/* the first; code 0: none */
-};
-
-/* A message under way. */
-struct flight {
-	struct sender	*sender;
-	char		 id[MESSAGE_ID_MAX + 1];
 };
 
 /* --- whom it is for ------------------------------------------------------------ */
 
 /* Among who is there, or known to be away: there, or by onboard's note. */
 static int
-find_peer(struct sender *s, const struct roster *roster, const char *name,
-    struct error *e)
+resolve(struct sender *s, const char *name, struct error *e)
 {
-	const struct peer	*peer = roster_resolve(roster, name, e);
+	const struct peer	*peer;
 
+	if (name_is_id(name)) {
+		snprintf(s->target, sizeof(s->target), "%s", name);
+		return 0;
+	}
+	peer = roster_resolve(endpoint_roster(s->agent.ep), name, e);
 	if (peer != NULL)
 		snprintf(s->target, sizeof(s->target), "%s",
 		    peer->presence.id);
@@ -92,54 +86,16 @@ find_peer(struct sender *s, const struct roster *roster, const char *name,
 }
 
 static int
-resolve(struct sender *s, const char *name, struct error *e)
-{
-	struct roster	*roster;
-	struct watch	*w = NULL;
-	struct agent	*a = &s->agent;
-	int		 r;
-
-	if (name_is_id(name)) {
-		snprintf(s->target, sizeof(s->target), "%s", name);
-		return 0;
-	}
-	roster = roster_new();
-	r = bucket_read(a->bus, a->space, BUCKET_PRESENCE, ">", true,
-	    &roster_ops, roster, &w, e);
-	if (r == 0)
-		r = find_peer(s, roster, name, e);
-	/* The watch speaks until its bus closes, so another one sends. */
-	agent_close(a);
-	bucket_done(w);
-	roster_free(roster);
-	return r == -1 ? -1 : agent_open(a, e);
-}
-
-static int
 address(struct sender *s, struct error *e)
 {
 	const struct opts	*o = s->opts;
-	const char		*space = s->agent.space;
-	char			 role[STREAM_MAX];
-	int			 n = -1;
 
-	if (o->channel != NULL) {
-		s->draft.channel = o->channel;
-		n = subject_chat(s->subject, sizeof(s->subject), space,
-		    s->agent.id, o->channel);
-	} else if (o->to != NULL) {
-		if (resolve(s, o->to, e) == -1)
-			return -1;
-		s->draft.to = s->target;
-		n = subject_inst(s->subject, sizeof(s->subject), space,
-		    s->target, s->agent.id);
-	} else if (name_token(role, sizeof(role), o->role) != -1) {
-		s->draft.to_service = o->role;
-		n = subject_svc(s->subject, sizeof(s->subject), space, role,
-		    s->agent.id);
-	}
-	return n == -1 ? error_set(e, EX_USAGE, "whom it is for is too long "
-	    "a name") : 0;
+	s->draft.channel = o->channel;
+	s->draft.to_service = o->role;
+	if (o->to == NULL)
+		return 0;
+	s->draft.to = s->target;
+	return resolve(s, o->to, e);
 }
 
 static int
@@ -169,9 +125,7 @@ fill_draft(struct sender *s, struct error *e)
 {
 	const struct opts	*o = s->opts;
 
-	s->draft.from_name = s->agent.name;
-	s->draft.from_role = s->agent.role;
-	s->draft.space = s->agent.space;
+	s->draft.id = o->id;
 	s->draft.reply_to = o->reply_to;
 	s->draft.context_id = o->context;
 	s->mentions = mentions_normalize(o->mentions.v, o->mentions.n,
@@ -217,111 +171,45 @@ print_stored(const struct sender *s, const char *id, uint64_t seq,
 }
 
 static void
-on_stored(void *arg, enum bus_outcome outcome, natsMsg *reply)
+on_stored(void *arg, const struct endpoint_stored *stored,
+    const struct error *e)
 {
-	static const char *const	why[] = {
-	    [BUS_TIMEOUT] = "the broker did not say that it is stored",
-	    [BUS_NO_RESPONDER] = "no stream takes it: is the space set up? "
-		"(`reeve init`)",
-	    [BUS_DENIED] = "the broker refused it",
-	    [BUS_CLOSED] = "the connection was lost" };
-	struct flight			*f = arg;
-	struct sender			*s = f->sender;
-	struct error			 e;
-	uint64_t			 seq = 0;
-	bool				 duplicate = false;
+	struct sender	*s = arg;
 
-	s->in_flight--;
-	if (outcome != BUS_OK)
-		note_failure(s, EX_TEMPFAIL, why[outcome]);
-	else if (js_ack_parse(reply, &seq, &duplicate, &e) == -1)
-		note_failure(s, EX_TEMPFAIL, e.text);
-	else {
-		s->stored++;
-		print_stored(s, f->id, seq, duplicate);
+	if (e != NULL) {
+		note_failure(s, e->code, e->text);
+		return;
 	}
-	free(f);
+	s->stored++;
+	print_stored(s, stored->id, stored->seq, stored->duplicate);
 }
 
-/* The broker names the subject that it refused, and nothing else comes. */
 static void
-check_refused(struct sender *s)
+wait_for(struct sender *s, size_t most)
 {
 	struct error	e;
 
-	if (s->stored > 0 || !bus_refused(s->agent.bus, s->subject))
-		return;
-	if (s->opts->channel != NULL)
-		error_set(&e, EX_NOPERM, "%s may not post to \"%s\": the "
-		    "channel is outside its allowPublish", s->agent.name,
-		    s->opts->channel);
-	else
-		error_set(&e, EX_NOPERM, "the broker does not let %s send "
-		    "this: %s", s->agent.name, s->subject);
-	note_failure(s, EX_NOPERM, e.text);
-}
-
-static void
-turn(struct sender *s, struct pollfd *extra, size_t n)
-{
-	bus_turn(s->agent.bus, extra, n, TURN_MS);
-	check_refused(s);
-	if (!bus_alive(s->agent.bus))
-		note_failure(s, EX_TEMPFAIL, "the connection was lost");
-}
-
-static void
-wait_below(struct sender *s, unsigned n)
-{
-	while (s->in_flight >= n && s->failure.code == 0)
-		turn(s, NULL, 0);
-}
-
-static int
-publish(struct sender *s, struct flight *f, const char *text,
-    struct error *e)
-{
-	struct bus_pub	 p = { .subject = s->subject, .msg_id = f->id };
-	char		*body;
-	int		 r;
-
-	f->sender = s;
-	if (s->opts->id != NULL)
-		snprintf(f->id, sizeof(f->id), "%s", s->opts->id);
-	else
-		message_new_id(f->id);
-	s->draft.id = f->id;
-	s->draft.from_id = s->agent.id;
-	s->draft.ts_ms = clock_epoch_ms();
-	s->draft.text = text;
-	if ((body = message_write(&s->draft)) == NULL)
-		return error_errno(e, EX_OSERR, "message");
-	p.data = body;
-	p.len = strlen(body);
-	r = bus_request(s->agent.bus, &p, STORE_MS, on_stored, f, e);
-	free(body);
-	return r;
+	if (endpoint_drain(s->agent.ep, most, DRAIN_MS, &e) == -1)
+		note_failure(s, e.code, e.text);
 }
 
 /* text NULL: the draft's data.  A failure is noted. */
 static void
 send_one(struct sender *s, const char *text)
 {
-	struct flight	*f;
-	struct error	 e = { .code = EX_OSERR, .text = "out of memory" };
+	struct error	e;
 
-	wait_below(s, WINDOW);
+	wait_for(s, WINDOW - 1);
 	if (s->failure.code != 0)
 		return;
 	s->sent++;
-	if ((f = calloc(1, sizeof(*f))) != NULL &&
-	    publish(s, f, text, &e) == 0) {
-		s->in_flight++;
-		return;
-	}
-	free(f);
-	note_failure(s, e.code == EX_UNAVAILABLE ? EX_TEMPFAIL : e.code,
-	    e.text);
+	s->draft.text = text;
+	/* A link that was lost while nothing was under way is made again. */
+	if ((!endpoint_is_up(s->agent.ep) &&
+	    endpoint_await(s->agent.ep, UP_MS, &e) == -1) ||
+	    endpoint_post(s->agent.ep, &s->draft, on_stored, s, &e) == -1)
+		note_failure(s, e.code == EX_UNAVAILABLE ? EX_TEMPFAIL :
+		    e.code, e.text);
 }
 
 /* --- what to send ------------------------------------------------------------------ */
@@ -391,7 +279,7 @@ send_input(struct sender *s)
 	int		 more = 1;
 
 	while (more == 1 && s->failure.code == 0) {
-		turn(s, &p, 1);
+		endpoint_turn(s->agent.ep, &p, 1, TURN_MS);
 		if (p.revents == 0)
 			continue;
 		if ((more = input_read(&in, &e)) == -1)
@@ -441,11 +329,8 @@ whole_text(int argc, char **argv, struct error *e)
 static int
 finish(struct sender *s)
 {
-	wait_below(s, 1);
 	/* What was under way when something failed may be stored still. */
-	while (s->in_flight > 0 && s->failure.code != EX_NOPERM &&
-	    bus_alive(s->agent.bus))
-		bus_turn(s->agent.bus, NULL, 0, TURN_MS);
+	wait_for(s, 0);
 	if (s->failure.code == 0)
 		return EX_OK;
 	if (s->sent > 1)
@@ -469,8 +354,9 @@ send_all(struct sender *s, int argc, char **argv)
 		error_set(&e, EX_USAGE, "there is nothing to send");
 		return cli_fail(&e);
 	}
-	if (agent_open(&s->agent, &e) == -1 || address(s, &e) == -1 ||
-	    fill_draft(s, &e) == -1) {
+	if (agent_up(&s->agent, s->opts->to != NULL &&
+	    !name_is_id(s->opts->to) ? ENDPOINT_ROSTER : 0, &e) == -1 ||
+	    address(s, &e) == -1 || fill_draft(s, &e) == -1) {
 		free(text);
 		return cli_fail(&e);
 	}

@@ -4,11 +4,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <sodium.h>
-
+#include "ctl.h"
 #include "json.h"
 #include "manage.h"
-#include "names.h"
 
 cJSON *
 manage_args(const char *name, ...)
@@ -46,59 +44,16 @@ manage_path(const char *path, struct error *e)
 	return whole;
 }
 
-static char *
-request_text(const char *id, const char *op, cJSON *args)
-{
-	cJSON	*o = cJSON_CreateObject(), *from = manage_args("id", id,
-		    "name", "reeve", NULL);
-	char	*text = NULL;
-
-	if (args == NULL)
-		args = cJSON_CreateObject();
-	if (o != NULL && json_set_str(o, "op", op) &&
-	    json_set_item(o, "args", args)) {
-		args = NULL;
-		if (json_set_item(o, "from", from))
-			text = json_print(o);
-		from = NULL;
-	}
-	cJSON_Delete(from);
-	cJSON_Delete(args);
-	cJSON_Delete(o);
-	return text;
-}
-
-struct answer {
-	bool	 ok;
-	char	*error;
-	int64_t	 code;
-};
-
-static const struct json_field table[] = {
-	{ .name = "ok", .type = JSON_BOOL, .required = true,
-	    .offset = offsetof(struct answer, ok) },
-	{ .name = "error", .type = JSON_STRING,
-	    .offset = offsetof(struct answer, error) },
-	{ .name = "code", .type = JSON_I64,
-	    .offset = offsetof(struct answer, code) },
-	JSON_END };
-
 static cJSON *
 answer_data(natsMsg *m, struct error *e)
 {
-	struct answer	 a = { .code = EX_DATAERR };
-	cJSON		*o = json_parse(natsMsg_GetData(m),
-			    (size_t)natsMsg_GetDataLength(m), e), *data = NULL;
+	int	code;
+	cJSON	*data = ctl_data(m, &code, e);
 
-	if (o == NULL || json_read(o, table, &a, "", e) == -1)
+	if (data == NULL && e->code == EX_PROTOCOL)
 		error_wrap(e, "the manager's answer");
-	else if (!a.ok)
-		error_set(e, a.code > 0 && a.code < 256 ? (int)a.code :
-		    EX_DATAERR, "%s", a.error == NULL ? "refused" : a.error);
-	else if ((data = cJSON_DetachItemFromObjectCaseSensitive(o,
-	    "data")) == NULL && (data = cJSON_CreateObject()) == NULL)
-		error_errno(e, EX_OSERR, "answer");
-	cJSON_Delete(o);
+	else if (data == NULL && code != 0)
+		e->code = code;
 	return data;
 }
 
@@ -106,18 +61,15 @@ static cJSON *
 call(struct cli *cli, struct bus *b, const char *id, const char *text,
     struct error *e)
 {
-	char		 subject[SUBJECT_MAX], reply[SUBJECT_MAX + 64];
+	char		 subject[SUBJECT_MAX], reply[SUBJECT_MAX];
 	struct bus_pub	 p = { .subject = subject, .data = text,
 			    .len = strlen(text) };
-	unsigned char	 random[16];
-	char		 nonce[33];
 	natsMsg		*m;
 	cJSON		*data;
 
-	randombytes_buf(random, sizeof(random));
-	sodium_bin2hex(nonce, sizeof(nonce), random, sizeof(random));
-	subject_ctl(subject, sizeof(subject), cli->config.space, "admin", id);
-	snprintf(reply, sizeof(reply), "%s.reply.%s", subject, nonce);
+	if (ctl_address(subject, reply, cli->config.space, "admin", id,
+	    e) == -1)
+		return NULL;
 	m = bus_call_on(b, &p, reply, MANAGE_MS, e);
 	if (m == NULL) {
 		if (e->code == EX_UNAVAILABLE)
@@ -148,7 +100,9 @@ manage_call(struct cli *cli, const char *op, cJSON *args, struct error *e)
 		cJSON_Delete(args);
 		return NULL;
 	}
-	if ((text = request_text(creds.key.public, op, args)) == NULL)
+	text = ctl_request(op, args != NULL ? args : cJSON_CreateObject(),
+	    creds.key.public, "reeve", NULL);
+	if (text == NULL)
 		error_errno(e, EX_OSERR, "%s", op);
 	else
 		data = call(cli, b, creds.key.public, text, e);

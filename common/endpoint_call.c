@@ -259,6 +259,20 @@ on_stored(void *arg, enum bus_outcome outcome, natsMsg *reply)
 	sending_free(s);
 }
 
+static void
+refusal(const struct endpoint *ep, const char *subject, struct error *e)
+{
+	struct subject	s;
+
+	if (subject_parse(&s, subject) && s.kind == SUBJECT_CHAT)
+		error_set(e, EX_NOPERM, "%s may not post to \"%.*s\": the "
+		    "channel is outside its allowPublish", endpoint_name(ep),
+		    (int)s.rest_len, s.rest);
+	else
+		error_set(e, EX_NOPERM, "the broker does not let %s send "
+		    "this: %s", endpoint_name(ep), subject);
+}
+
 /* The broker names the subject that it refused, and nothing else comes. */
 static bool
 end_one_refused(struct call_part *p)
@@ -268,8 +282,7 @@ end_one_refused(struct call_part *p)
 
 	TAILQ_FOREACH(s, &p->sendings, entry)
 		if (bus_refused(p->ep->bus, s->subject)) {
-			error_set(&e, EX_NOPERM, "the broker does not let %s "
-			    "send this: %s", endpoint_name(p->ep), s->subject);
+			refusal(p->ep, s->subject, &e);
 			sending_end(s, NULL, &e);
 			return true;
 		}
