@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: ISC */
+
+/* Texts for the model, made of ours and of what others wrote. */
+#include <stdarg.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "tools.h"
+#include "utf8.h"
+
+static bool
+room(struct page *p, size_t more)
+{
+	size_t	 cap = p->cap == 0 ? 256 : p->cap;
+	char	*s;
+
+	if (p->failed)
+		return false;
+	while (cap < p->len + more + 1)
+		cap *= 2;
+	if (cap == p->cap)
+		return true;
+	if ((s = realloc(p->s, cap)) == NULL) {
+		p->failed = true;
+		return false;
+	}
+	p->s = s;
+	p->cap = cap;
+	return true;
+}
+
+static void
+put(struct page *p, const char *s, size_t len)
+{
+	if (!room(p, len))
+		return;
+	memcpy(p->s + p->len, s, len);
+	p->len += len;
+	p->s[p->len] = '\0';
+}
+
+void
+page_add(struct page *p, const char *fmt, ...)
+{
+	va_list	 ap;
+	char	*s;
+	int	 n;
+
+	va_start(ap, fmt);
+	n = vasprintf(&s, fmt, ap);
+	va_end(ap);
+	if (n == -1) {
+		p->failed = true;
+		return;
+	}
+	put(p, s, (size_t)n);
+	free(s);
+}
+
+/* What a terminal or a reader could take for something else: control
+ * characters, ends of line, marks that turn or hide text. */
+static bool
+is_harmful(uint32_t cp)
+{
+	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) ||
+	    (cp >= 0x200b && cp <= 0x200f) ||
+	    (cp >= 0x2028 && cp <= 0x202e) ||
+	    (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff ||
+	    (cp >= 0xe0000 && cp <= 0xe007f);
+}
+
+/* One character of s, made harmless: how many bytes of s it was. */
+static size_t
+put_char(struct page *p, const char *s, size_t len)
+{
+	char		out[UTF8_MAX];
+	uint32_t	cp;
+	size_t		n = utf8_decode(s, len, &cp);
+
+	if (n == 0)
+		cp = UTF8_REPLACEMENT;
+	else if (is_harmful(cp))
+		cp = ' ';
+	put(p, out, utf8_encode(cp, out));
+	return n == 0 ? 1 : n;
+}
+
+static size_t
+put_some(struct page *p, const char *s, size_t len, size_t most)
+{
+	size_t	i, n = 0;
+
+	for (i = 0; i < len && n < most; n++)
+		i += put_char(p, s + i, len - i);
+	if (i < len)
+		page_add(p, "...");
+	return n;
+}
+
+void
+page_data(struct page *p, const char *text, size_t most)
+{
+	(void)put_some(p, text, strlen(text), most);
+}
+
+void
+page_quote(struct page *p, const char *before, const char *text, size_t most)
+{
+	size_t	n;
+
+	for (;;) {
+		n = strcspn(text, "\n");
+		page_add(p, "%s", before);
+		most -= put_some(p, text, n > 0 && text[n - 1] == '\r' ? n - 1 :
+		    n, most);
+		page_add(p, "\n");
+		text += n;
+		if (*text == '\0' || *++text == '\0' || most == 0)
+			return;
+	}
+}
+
+void
+page_answer(struct page *p, struct mcp_call *c, bool error)
+{
+	if (p->failed)
+		mcp_answer(c, "out of memory", true);
+	else
+		mcp_answer(c, p->s == NULL ? "" : p->s, error);
+	page_free(p);
+}
+
+void
+page_free(struct page *p)
+{
+	free(p->s);
+	*p = (struct page){ .s = NULL };
+}
