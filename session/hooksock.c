@@ -213,7 +213,7 @@ handle_line(struct hooksock *hs, struct client *c, size_t len)
 		    strcmp(f.op, "shutdown") == 0) {
 			(void)answer(c, "{\"ok\":true}");
 			hs->ops.shutdown(hs->arg);
-		} else
+		} else if (f.event == NULL)
 			(void)answer(c, "{\"ok\":false,\"error\":\"expected "
 			    "an event, or the op shutdown\"}");
 	}
