@@ -36,8 +36,8 @@ attention_free(struct attention *a)
 
 /* --- judging ---------------------------------------------------------------- */
 
-static bool
-is_mentioned(const struct attention *a, const struct message *m)
+bool
+attention_mentions(const struct attention *a, const struct message *m)
 {
 	size_t	i;
 
@@ -53,7 +53,7 @@ judge_chatter(const struct attention *a, const struct delivery *d)
 	struct judgement	j = { .fate = FATE_GIVE };
 	enum channel_mode	mode = attention_channel(a, d->m.channel);
 
-	j.mentioned = is_mentioned(a, &d->m);
+	j.mentioned = attention_mentions(a, &d->m);
 	if (mode == CHANNEL_MUTED) {
 		j.fate = FATE_DROP;
 		return j;

@@ -68,6 +68,8 @@ void	attention_free(struct attention *);
 struct judgement attention_judge(const struct attention *,
 	    const struct delivery *);
 
+bool	attention_mentions(const struct attention *, const struct message *);
+
 /* By name, -1: there is none of that name. */
 int	attention_by_name(const char *, enum attention_mode *);
 int	channel_mode_by_name(const char *, enum channel_mode *);
