@@ -42,8 +42,8 @@ log_init(const char *who, enum log_level min)
 	min_level = min;
 }
 
-static size_t
-stamp(char *buf, size_t size)
+size_t
+log_stamp(char *buf, size_t size)
 {
 	struct timespec	ts;
 	struct tm	tm;
@@ -60,7 +60,7 @@ stamp(char *buf, size_t size)
 static size_t
 begin_line(char *buf, size_t size, enum log_level level, const char *msg)
 {
-	size_t	n = stamp(buf, size);
+	size_t	n = log_stamp(buf, size);
 	int	m;
 
 	m = snprintf(buf + n, size - n, " lvl=%s%s%s msg=\"%s\"",
@@ -191,16 +191,16 @@ LOGGER(log_info, LOG_LEVEL_INFO)
 LOGGER(log_warn, LOG_LEVEL_WARN)
 LOGGER(log_error, LOG_LEVEL_ERROR)
 
-const char *
-log_str(const char *s)
+char *
+log_quote(char *buf, size_t size, const char *s, size_t max)
 {
-	static char	 ring[RING][VALUE_MAX * 4 + 3];
-	static unsigned	 turn;
-	char		*out = ring[turn++ % RING], *p = out;
-	size_t		 i;
+	char	*p = buf, *end = buf + size;
+	size_t	 i;
 
 	*p++ = '"';
-	for (i = 0; s != NULL && s[i] != '\0' && i < VALUE_MAX; i++) {
+	/* Room for the longest that a byte becomes, the quote and the end. */
+	for (i = 0; s != NULL && s[i] != '\0' && i < max && end - p >= 6;
+	    i++) {
 		unsigned char c = (unsigned char)s[i];
 
 		if (c == '"' || c == '\\') {
@@ -213,7 +213,17 @@ log_str(const char *s)
 	}
 	*p++ = '"';
 	*p = '\0';
-	return out;
+	return buf;
+}
+
+const char *
+log_str(const char *s)
+{
+	static char	ring[RING][VALUE_MAX * 4 + 8];
+	static unsigned	turn;
+
+	turn = (turn + 1) % RING;
+	return log_quote(ring[turn], sizeof(ring[turn]), s, VALUE_MAX);
 }
 
 void

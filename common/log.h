@@ -2,6 +2,8 @@
 #ifndef REEVE_LOG_H
 #define REEVE_LOG_H
 
+#include <stddef.h>
+
 /*
  * Daemons log logfmt lines to stderr:
  *
@@ -52,6 +54,11 @@ void	log_error(const char *msg, const char *fmt, ...)
  * for up to four values of one line.
  */
 const char *log_str(const char *s);
+/* The same into a buffer of at least 3 bytes, cut at max bytes of s and where
+ * the buffer ends; returns it. */
+char	*log_quote(char *buf, size_t size, const char *s, size_t max);
+/* "ts=2026-01-02T03:04:05.678Z", now; its length. */
+size_t	log_stamp(char *buf, size_t size);
 
 /* Log that memory is out, and abort: the supervisor starts us afresh. */
 void	fatal_memory(void) __attribute__((noreturn));
