@@ -9,6 +9,7 @@
 
 #include "clock.h"
 #include "json.h"
+#include "lifelog.h"
 #include "log.h"
 
 #include "manager.h"
@@ -316,6 +317,18 @@ answer_late(struct manager *m, struct agent *a)
 	}
 }
 
+void
+fleet_note(const struct manager *m, const struct note *n, const char *ev,
+    const char *how)
+{
+	char	identity[2 * SLOT_NAME_MAX + 2];
+
+	snprintf(identity, sizeof(identity), "%s-%s", n->agent == NULL ?
+	    "agent" : n->agent, n->name);
+	lifelog_note(&m->role->config, LIFELOG_LIFECYCLE, ev, identity,
+	    "id=%s how=%s", n->id, how);
+}
+
 /* Tell the terminal.  Noted first where it is removed later: a manager after
  * this one goes on with it. */
 static int
@@ -339,6 +352,7 @@ void
 fleet_stop(struct manager *m, struct agent *a, enum slot_end how, bool hard,
     struct ask *ask)
 {
+	bool		live = a->slot != NULL && !a->note.stopping;
 	struct error	e;
 
 	if (!a->closing && close_terminal(m, a, hard, &e) == -1) {
@@ -350,6 +364,9 @@ fleet_stop(struct manager *m, struct agent *a, enum slot_end how, bool hard,
 	if (!a->closing) {
 		log_info("stopping", "name=%s hard=%s", a->note.name,
 		    hard ? "true" : "false");
+		if (live)
+			fleet_note(m, &a->note, "stop", hard ? "hard" :
+			    "graceful");
 		a->closing = true;
 		a->how = how;
 		fleet_reap(m, a->note.id);

@@ -147,6 +147,9 @@ void	fleet_reap(struct manager *, const char *id);
 void	fleet_tend(struct manager *);
 /* The connection is gone: nobody is answered any more. */
 void	fleet_unbind(struct manager *);
+/* In lifecycle.log: what was done with one. */
+void	fleet_note(const struct manager *, const struct note *,
+	    const char *ev, const char *how);
 /* {name, id, role, ...} of one. */
 cJSON	*fleet_json(const struct manager *, const struct agent *);
 

@@ -13,6 +13,7 @@
 #include "control.h"
 #include "files.h"
 #include "json.h"
+#include "lifelog.h"
 #include "log.h"
 #include "pty_impl.h"
 #include "tree.h"
@@ -77,6 +78,7 @@ note_id(struct pty *p, struct error *e)
 {
 	cJSON		*o = read_note(p, "agent.json", e);
 	const cJSON	*id = json_get(o, "id");
+	const cJSON	*runtime = json_get(o, "agent");
 	int		 r = 0;
 
 	if (o == NULL)
@@ -86,6 +88,9 @@ note_id(struct pty *p, struct error *e)
 		    "the agent's", p->dir);
 	else
 		snprintf(p->id, sizeof(p->id), "%s", id->valuestring);
+	snprintf(p->identity, sizeof(p->identity), "%s-%s",
+	    cJSON_IsString(runtime) ? runtime->valuestring : "agent",
+	    p->agent);
 	cJSON_Delete(o);
 	return r;
 }
@@ -99,6 +104,17 @@ note_end(const struct child *c, cJSON *o)
 		cJSON_AddNumberToObject(o, "signal", WTERMSIG(c->status));
 	else if (c->ended)
 		cJSON_AddNumberToObject(o, "exit", WEXITSTATUS(c->status));
+}
+
+void
+note_session(const struct pty *p, pid_t pid)
+{
+	int	status = p->child.status;
+
+	lifelog_note(&p->config, LIFELOG_EXITS, "session-exit", p->identity,
+	    "pid=%d dead_status=%d dead_signal=%d", (int)pid,
+	    WIFEXITED(status) ? WEXITSTATUS(status) : 0,
+	    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 }
 
 /* A number of a note; 0 when there is none. */

@@ -285,8 +285,13 @@ static void
 reap(struct pty *p)
 {
 	enum child_state	was = p->child.state;
+	pid_t			pid = p->child.pid;
+	bool			changed = child_reap(&p->child);
 
-	if (!child_reap(&p->child))
+	/* What was told to end is no news. */
+	if (pid != 0 && p->child.pid == 0 && !p->stop)
+		note_session(p, pid);
+	if (!changed)
 		return;
 	if (p->child.state == CHILD_WAITING || p->child.state == CHILD_OVER) {
 		read_child(p, SIZE_MAX);

@@ -23,6 +23,7 @@ struct pty {
 	struct config		 config;
 	const char		*agent;		/* its name */
 	char			 id[ID_MAX];	/* its id */
+	char			 identity[2 * ID_MAX];	/* of the peer */
 	char			*dir;		/* <state>/agents/NAME */
 	char			*creds_path;
 	struct launch_plan	 plan;
@@ -43,8 +44,11 @@ struct pty {
 
 /* --- note.c --------------------------------------------------------------- */
 
-/* The id that the manager noted in agent.json. */
+/* The id that the manager noted in agent.json, and the identity
+ * <connector>-<name> of the peer. */
 int	note_id(struct pty *, struct error *);
+/* In exits.log: the child of this pid has ended by itself. */
+void	note_session(const struct pty *, pid_t pid);
 /* What a predecessor left: how its child ended, and whether for good.  One
  * that did not end in order has lost it. */
 void	note_resume(struct pty *);

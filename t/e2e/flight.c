@@ -207,7 +207,7 @@ log_of(unsigned host)
 {
 	char	path[300];
 
-	snprintf(path, sizeof(path), "%s/log",
+	snprintf(path, sizeof(path), "%s/said.log",
 	    f.cluster->hosts[host].space->state);
 	return file_read(path, LOG_MAX, NULL, NULL);
 }

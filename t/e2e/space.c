@@ -345,7 +345,7 @@ space_start(struct space *s)
 	int		 fd;
 
 	ck_assert(s->reeved == 0);
-	snprintf(log, sizeof(log), "%s/log", s->state);
+	snprintf(log, sizeof(log), "%s/said.log", s->state);
 	fflush(NULL);
 	ck_assert((s->reeved = fork()) != -1);
 	if (s->reeved == 0) {
@@ -616,7 +616,7 @@ log_text(struct space *s)
 {
 	char	path[300];
 
-	snprintf(path, sizeof(path), "%s/log", s->state);
+	snprintf(path, sizeof(path), "%s/said.log", s->state);
 	return file_read(path, 256 * 1024 * 1024, NULL, NULL);
 }
 
@@ -646,7 +646,7 @@ log_dump(struct space *s)
 	char	*log = log_text(s);
 	size_t	 n = log == NULL ? 0 : strlen(log);
 
-	fprintf(stderr, "--- %s/log\n%s---\n", s->state, log == NULL ? "" :
+	fprintf(stderr, "--- %s/said.log\n%s---\n", s->state, log == NULL ? "" :
 	    log + (n > 12000 ? n - 12000 : 0));
 	free(log);
 }

@@ -30,7 +30,7 @@ start_program(const char *path, char *const argv[])
 	pid_t	pid;
 	int	fd;
 
-	snprintf(log, sizeof(log), "%s/log", sp->state);
+	snprintf(log, sizeof(log), "%s/said.log", sp->state);
 	fflush(NULL);
 	ck_assert((pid = fork()) != -1);
 	if (pid != 0)
