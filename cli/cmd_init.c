@@ -380,8 +380,8 @@ out:
 /* --- running --------------------------------------------------------------------- */
 
 /* Does a role of this host run, whoever supervises it? */
-static bool
-host_runs(const struct config *c)
+bool
+setup_host_runs(const struct config *c)
 {
 	struct strlist		names = { .n = 0 };
 	struct service_status	st;
@@ -410,7 +410,7 @@ setup_host(struct setup *s, struct error *e)
 		return error_errno(e, EX_OSERR, "host-id");
 	missing = access(path, F_OK) == -1;
 	free(path);
-	if (missing && host_runs(s->config))
+	if (missing && setup_host_runs(s->config))
 		return error_set(e, EX_TEMPFAIL, "host-id is missing, and the "
 		    "roles that run are of the host that it named: put it "
 		    "back, or end them first, with `reeve down`");
@@ -421,14 +421,17 @@ setup_host(struct setup *s, struct error *e)
 }
 
 static int
-init_run(struct cli *cli, const struct init_opts *o, bool quiet,
-    unsigned *changes, struct error *e)
+init_run(struct cli *cli, const struct init_opts *o,
+    const struct takeover *t, unsigned *changes, struct error *e)
 {
 	struct setup	s;
 	int		r;
 
 	memset(&s, 0, sizeof(s));
-	s.quiet = quiet;
+	if (t != NULL) {
+		s.say = t->say;
+		s.say_arg = t->arg;
+	}
 	s.fanout_from = o->fanout_from;
 	s.signer_user = o->signer_user;
 	s.want_shards = o->shards;
@@ -458,7 +461,30 @@ setup_default(struct cli *cli, const char *config, struct error *e)
 
 	memset(&o, 0, sizeof(o));
 	o.config = config;
-	return init_run(cli, &o, false, &changes, e);
+	return init_run(cli, &o, NULL, &changes, e);
+}
+
+/* Settings that are there already are not asked for again: they rule. */
+int
+setup_takeover(struct cli *cli, const struct takeover *t, struct error *e)
+{
+	struct init_opts	o;
+	unsigned		changes;
+
+	memset(&o, 0, sizeof(o));
+	o.space = t->want->space;
+	o.server = t->want->servers;
+	o.import = t->trust;
+	o.fanout_from = t->fanout_from;
+	if (t->first) {
+		o.workspace = t->want->workspace;
+		o.no_agents = t->want->workspace == NULL;
+		o.lease_ttl_ms = t->want->lease_ttl_ms;
+		o.dedup_ms = t->want->dedup_window_ms;
+		o.replicas = t->want->replicas;
+	}
+	cli_free(cli);
+	return init_run(cli, &o, t, &changes, e);
 }
 
 static int
@@ -469,7 +495,7 @@ run(struct cli *cli, void *arg, int argc, char **argv)
 
 	(void)argc;
 	(void)argv;
-	if (init_run(cli, arg, false, &changes, &e) == -1)
+	if (init_run(cli, arg, NULL, &changes, &e) == -1)
 		return cli_fail(&e);
 	if (changes == 0)
 		printf("nothing to do: space %s is set up in %s\n",

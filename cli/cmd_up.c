@@ -95,36 +95,43 @@ const struct command cmd_up = {
 	.opts = up_opts, .opts_size = sizeof(struct up_opts),
 	.min_args = 0, .max_args = 0, .run = run_up };
 
+int
+reeved_stop(const struct config *c, struct error *e)
+{
+	int64_t	deadline = clock_ms() + DOWN_MS;
+	long	pid = reeved_pid(c);
+
+	if (pid == 0)
+		return 0;
+	if (kill((pid_t)pid, SIGTERM) == -1 && errno != ESRCH)
+		return error_errno(e, EX_NOPERM, "cannot stop reeved (%ld)",
+		    pid);
+	while (reeved_pid(c) == pid) {
+		if (clock_ms() > deadline)
+			return error_set(e, EX_TEMPFAIL, "reeved (%ld) still "
+			    "runs after %d s; its log says what it waits for",
+			    pid, DOWN_MS / 1000);
+		usleep(20000);
+	}
+	return 1;
+}
+
 static int
 run_down(struct cli *cli, void *opts, int argc, char **argv)
 {
 	struct error	e;
-	int64_t		deadline = clock_ms() + DOWN_MS;
-	long		pid;
+	int		r;
 
 	(void)opts;
 	(void)argc;
 	(void)argv;
-	if (cli_load(cli, &e) == -1)
+	if (cli_load(cli, &e) == -1 ||
+	    (r = reeved_stop(&cli->config, &e)) == -1)
 		return cli_fail(&e);
-	if ((pid = reeved_pid(&cli->config)) == 0) {
+	if (r == 0)
 		printf("reeved does not run in %s\n", cli->config.state);
-		return EX_OK;
-	}
-	if (kill((pid_t)pid, SIGTERM) == -1 && errno != ESRCH) {
-		error_errno(&e, EX_NOPERM, "cannot stop reeved (%ld)", pid);
-		return cli_fail(&e);
-	}
-	while (reeved_pid(&cli->config) == pid) {
-		if (clock_ms() > deadline) {
-			error_set(&e, EX_TEMPFAIL, "reeved (%ld) still runs "
-			    "after %d s; its log says what it waits for", pid,
-			    DOWN_MS / 1000);
-			return cli_fail(&e);
-		}
-		usleep(20000);
-	}
-	printf("stopped\n");
+	else
+		printf("stopped\n");
 	return EX_OK;
 }
 

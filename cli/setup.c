@@ -22,15 +22,19 @@ static const enum profile role_profiles[] = { PROFILE_LEASE, PROFILE_FANOUT,
 void
 setup_say(struct setup *s, const char *fmt, ...)
 {
+	char	line[PATH_MAX + 128];
 	va_list	ap;
 
 	s->changes++;
 	if (s->quiet)
 		return;
 	va_start(ap, fmt);
-	vprintf(fmt, ap);
+	(void)vsnprintf(line, sizeof(line), fmt, ap);
 	va_end(ap);
-	putchar('\n');
+	if (s->say != NULL)
+		s->say(s->say_arg, line);
+	else
+		puts(line);
 }
 
 /* --- programs ---------------------------------------------------------------- */

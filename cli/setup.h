@@ -17,6 +17,9 @@ struct setup {
 	const char	*fanout_from;	/* first, new, a sequence; or NULL */
 	unsigned	 changes;
 	bool		 quiet;
+	/* who says what was made; NULL: standard output */
+	void		(*say)(void *arg, const char *line);
+	void		*say_arg;
 	const char	*signer_user;	/* --signer-user, or NULL */
 	bool		 moved;		/* a service came or went */
 	int64_t		 want_shards;	/* --shards; 0: as the space has */
@@ -76,6 +79,23 @@ char	*setup_nats_server(struct error *);
 
 /* `reeve init`, as `reeve up` does it: with no options, or --config. */
 int	setup_default(struct cli *, const char *config, struct error *);
+
+/* And as `reeve migrate` does it. */
+struct takeover {
+	const struct config	*want;		/* its workspace may be NULL */
+	const char		*trust;		/* the file to import */
+	const char		*fanout_from;	/* or NULL */
+	bool			 first;		/* there are no settings yet */
+	void			(*say)(void *arg, const char *line);
+	void			*arg;
+};
+int	setup_takeover(struct cli *, const struct takeover *, struct error *);
+
+/* Does a role of this host run, but the broker, whoever supervises it? */
+bool	setup_host_runs(const struct config *);
+/* Have reeved stop everything, and wait for its end: 1, 0 when it did not
+ * run, or -1 with *e. */
+int	reeved_stop(const struct config *, struct error *);
 
 extern const char *const setup_roles[];		/* NULL-terminated */
 

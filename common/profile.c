@@ -29,6 +29,7 @@ static const struct {
 	[PROFILE_UNDERTAKER] =	{ "undertaker", profile_fill_undertaker },
 	[PROFILE_REGISTRAR] =	{ "registrar", profile_fill_registrar },
 	[PROFILE_RESHARDER] =	{ "resharder", profile_fill_resharder },
+	[PROFILE_MIGRATOR] =	{ "migrator", profile_fill_migrator },
 	[PROFILE_CALLER_MANAGER] = { "caller-manager",
 				    profile_fill_caller_manager },
 	[PROFILE_CALLER_ADMIN] = { "caller-admin",

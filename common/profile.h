@@ -26,6 +26,9 @@ enum profile {
 	PROFILE_REGISTRAR,	/* `reeve channels set`: channel records */
 	PROFILE_RESHARDER,	/* `reeve reshard`: the number of shards, and
 				   one shard's durables */
+	PROFILE_MIGRATOR,	/* `reeve migrate`: what a space has, of the
+				   records who is a member and may read, and
+				   no message */
 	PROFILE_CALLER_MANAGER,	/* one control tier, and not the other */
 	PROFILE_CALLER_ADMIN,
 	PROFILE_ATTACHER,	/* looks at one agent's terminal */

@@ -80,6 +80,7 @@ void	profile_fill_inspector(struct draft *);
 void	profile_fill_undertaker(struct draft *);
 void	profile_fill_registrar(struct draft *);
 void	profile_fill_resharder(struct draft *);
+void	profile_fill_migrator(struct draft *);
 void	profile_fill_caller_manager(struct draft *);
 void	profile_fill_caller_admin(struct draft *);
 void	profile_fill_attacher(struct draft *);

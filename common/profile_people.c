@@ -230,6 +230,26 @@ profile_fill_registrar(struct draft *d)
 	grant_pub(d, "$KV.%s.>", d->bucket[BUCKET_CHANNELS]);
 }
 
+/* It looks; what it changes, if anything, it does as `setup`. */
+void
+profile_fill_migrator(struct draft *d)
+{
+	static const enum stream_kind	agents[] = { STREAM_DM, STREAM_DLV,
+	    STREAM_TASK };
+	size_t				i;
+
+	grant_inbox(d);
+	info_all(d);
+	grant_consumer_info(d, STREAM_CHAT, "*");
+	grant_consumer_info(d, STREAM_INBOX, "*");
+	for (i = 0; i < sizeof(agents) / sizeof(agents[0]); i++)
+		grant_pub(d, A "CONSUMER.NAMES.%s", d->stream[agents[i]]);
+	grant_get(d, d->kv[BUCKET_DELIVERY]);
+	grant_get(d, d->kv[BUCKET_MANAGER]);
+	grant_watch(d, BUCKET_ACL);
+	grant_watch(d, BUCKET_MEMBERS);
+}
+
 /* How far all are, whatever their number; made and deleted are one shard's. */
 void
 profile_fill_resharder(struct draft *d)

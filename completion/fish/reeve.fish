@@ -140,7 +140,7 @@ for __reeve_c in (__reeve_commands | string replace -r '\t.*' '')
         test -n "$name" -a "$name" != state; or continue
         if not string match -qr '^  --[a-z-]+ [A-Z]' -- $__reeve_line
             complete -c reeve -n "__reeve_is $__reeve_c" -l $name -d "$part[-1]"
-        else if contains -- $name config creds import-trust workspace
+        else if contains -- $name config creds import-trust trust workspace
             complete -c reeve -n "__reeve_is $__reeve_c" -l $name -r -F -d "$part[-1]"
         else
             set -l values (__reeve_option_values $name)

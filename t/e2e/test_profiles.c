@@ -33,6 +33,7 @@
 #define UNDERTAKER	(1u << PROFILE_UNDERTAKER)
 #define REGISTRAR	(1u << PROFILE_REGISTRAR)
 #define RESHARDER	(1u << PROFILE_RESHARDER)
+#define MIGRATOR	(1u << PROFILE_MIGRATOR)
 #define CALL_MANAGER	(1u << PROFILE_CALLER_MANAGER)
 #define CALL_ADMIN	(1u << PROFILE_CALLER_ADMIN)
 #define ATTACHER	(1u << PROFILE_ATTACHER)
@@ -137,8 +138,8 @@ static const struct rule publish_rules[] = {
 						INSPECTOR },
 	{ "@STREAM.MSG.GET.KV_cotal_delivery_t", AGENT | LEASE | FANOUT |
 						READER | CONTROL |
-						INSPECTOR },
-	{ "@STREAM.MSG.GET.KV_cotal_manager_t",	MANAGER },
+						INSPECTOR | MIGRATOR },
+	{ "@STREAM.MSG.GET.KV_cotal_manager_t",	MANAGER | MIGRATOR },
 	{ "@DIRECT.GET.CHAT_t",			NOBODY },
 	{ "@DIRECT.GET.DLV_t",			NOBODY },
 	{ "@DIRECT.GET.KV_cotal_members_t",	NOBODY },
@@ -148,7 +149,8 @@ static const struct rule publish_rules[] = {
 	{ "@STREAM.SNAPSHOT.DM_t",		NOBODY },
 	{ "@STREAM.NAMES",			NOBODY },
 	{ "@STREAM.LIST",			NOBODY },
-	{ "@CONSUMER.NAMES.DM_t",		NOBODY },
+	{ "@CONSUMER.NAMES.DM_t",		MIGRATOR },
+	{ "@CONSUMER.NAMES.CHAT_t",		NOBODY },
 	{ "@CONSUMER.LIST.DM_t",		NOBODY },
 	/* administering */
 	{ "@STREAM.CREATE.CHAT_t",		SETUP },
@@ -228,14 +230,15 @@ static const struct rule publish_rules[] = {
 	{ "@CONSUMER.CREATE.KV_cotal_delivery_t.w_~.$KV.cotal_delivery_t."
 	    "lease.0",				FANOUT | READER | CONTROL },
 	{ "@CONSUMER.CREATE.KV_cotal_acl_t.w_~.$KV.cotal_acl_t.>",
-						FANOUT | READER | INSPECTOR },
+						FANOUT | READER | INSPECTOR |
+						MIGRATOR },
 	{ "@CONSUMER.CREATE.KV_cotal_members_t.w_~.$KV.cotal_members_t.>",
 						FANOUT | READER | CONTROL |
-						INSPECTOR },
+						INSPECTOR | MIGRATOR },
 	{ "@CONSUMER.DELETE.KV_cotal_members_t.w_~", FANOUT | READER |
 						CONTROL | INSPECTOR |
 						UNDERTAKER | SETUP |
-						LEASE | RESHARDER },
+						LEASE | RESHARDER | MIGRATOR },
 	{ "@CONSUMER.DELETE.KV_cotal_members_t.w_!", NOBODY },
 	{ "@CONSUMER.CREATE.KV_cotal_acl_t",	NOBODY },
 	{ "@CONSUMER.CREATE.KV_cotal_manager_t.w_~.$KV.cotal_manager_t."

@@ -386,6 +386,13 @@ static const struct expectation table[] = {
 	{ PROFILE_OBSERVER, false, A "CONSUMER.MSG.NEXT.CHAT_s.fanout" },
 	{ PROFILE_ADMIN, false, "cotal.s.chat." ID ".x" },
 	{ PROFILE_ADMIN, false, "cotal.s.inst." TARGET "." ID },
+	{ PROFILE_MIGRATOR, true, A "CONSUMER.NAMES.DLV_s" },
+	{ PROFILE_MIGRATOR, true, A "CONSUMER.INFO.CHAT_s.fanout" },
+	{ PROFILE_MIGRATOR, true, A "STREAM.MSG.GET.KV_cotal_manager_s" },
+	{ PROFILE_MIGRATOR, false, A "STREAM.MSG.GET.INBOX_s" },
+	{ PROFILE_MIGRATOR, false, A "CONSUMER.MSG.NEXT.CHAT_s.fanout" },
+	{ PROFILE_MIGRATOR, false, A "CONSUMER.CREATE.CHAT_s.fanout.cotal.s."
+	    "chat.>" },
 	{ PROFILE_INSPECTOR, true, A "CONSUMER.INFO.DLV_s.dlv_" TARGET },
 	{ PROFILE_INSPECTOR, true, A "STREAM.INFO.DM_s" },
 	{ PROFILE_INSPECTOR, false, A "STREAM.MSG.GET.DEAD_s" },

@@ -1,0 +1,746 @@
+/* SPDX-License-Identifier: ISC */
+
+/*
+ * A space that another implementation's daemon serves, with the consumers that
+ * were recorded of it, is taken over under load, in the state that a daemon
+ * leaves which dies at work, and given back: every message arrives once, in
+ * order, and what was recorded is there again.
+ */
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sysexits.h>
+#include <unistd.h>
+
+#include "clock.h"
+#include "json.h"
+#include "load.h"
+#include "message.h"
+#include "records.h"
+
+#include "../unit/vectors.h"
+
+#define HOLDER	"UCUFK3JXCXRTCU52OKIWWRSC2MZ4WXTIMFRS2N3GILXCWLZIXOST5PHK"
+
+static char		 out[65536];
+static struct space	*b;		/* who takes over */
+static char		 with[700];	/* options that say what */
+
+/* --- the space as it was recorded --------------------------------------------- */
+
+static cJSON *
+recorded(void)
+{
+	cJSON	*o = vectors_load("server-objects.json");
+	char	*text = cJSON_PrintUnformatted(o), *p;
+
+	ck_assert(text != NULL);
+	cJSON_Delete(o);
+	for (p = text; (p = strstr(p, "vectors")) != NULL; ) {
+		*p = 't';
+		memmove(p + 1, p + 7, strlen(p + 7) + 1);
+	}
+	o = cJSON_Parse(text);
+	ck_assert(o != NULL);
+	free(text);
+	return o;
+}
+
+static void
+api(const char *subject)
+{
+	struct bus_pub	 p = { .subject = subject };
+	struct error	 e;
+	natsMsg		*m = bus_call(sp->root, &p, JS_TIMEOUT_MS, &e);
+
+	ck_assert_msg(m != NULL, "%s: %s", subject, e.text);
+	bus_msg_free(m);
+}
+
+static void
+make_durable(const char *stream, const char *name)
+{
+	cJSON		*all = recorded();
+	const cJSON	*config = vectors_get(vectors_get(vectors_get(all,
+			    "consumers"), stream), name);
+	struct error	 e;
+
+	OK(js_consumer_delete(sp->root, stream, name, &e), e);
+	OK(js_consumer_create(sp->root, stream, name, config, NULL, &e), e);
+	cJSON_Delete(all);
+}
+
+/* Is each recorded setting of it as it was, but these? */
+static bool
+is_recorded(const char *stream, const char *name)
+{
+	cJSON			*all = recorded();
+	const cJSON		*want = vectors_get(vectors_get(vectors_get(
+				    all, "consumers"), stream), name), *w, *v;
+	struct js_consumer	 c;
+	struct error		 e;
+	bool			 is = true;
+
+	OK(js_consumer_info(sp->root, stream, name, &c, &e), e);
+	cJSON_ArrayForEach(w, want) {
+		v = json_get(c.config, w->string);
+		is = is && (v != NULL ? cJSON_Compare(w, v, true) :
+		    w->valuedouble == 0);
+	}
+	js_consumer_free(&c);
+	cJSON_Delete(all);
+	return is;
+}
+
+static double
+setting(const char *stream, const char *name, const char *field)
+{
+	struct js_consumer	c;
+	struct error		e;
+	double			n;
+
+	OK(js_consumer_info(sp->root, stream, name, &c, &e), e);
+	n = json_get(c.config, field)->valuedouble;
+	js_consumer_free(&c);
+	return n;
+}
+
+static void
+shell(const char *fmt, const char *a, const char *z)
+{
+	char	cmd[1024];
+
+	snprintf(cmd, sizeof(cmd), fmt, a, z);
+	ck_assert_msg(system(cmd) == 0, "%s", cmd);
+}
+
+static bool
+stream_is_there(const char *name)
+{
+	struct js_stream	info;
+	struct error		e;
+
+	return js_stream_info(sp->root, name, &info, &e) == 0;
+}
+
+/* A broker with what the other system makes, and no role of ours. */
+static void
+setup(void)
+{
+	sp = space_make("");
+	shell("cd %s/service && rm -r lease fanout reader control%s",
+	    sp->state, "");
+	space_start(sp);
+	space_connect_root(sp);
+	api("$JS.API.STREAM.DELETE.DEAD_t");
+	make_durable("CHAT_t", "fanout");
+	make_durable("INBOX_t", "reader");
+	b = space_new(sp);
+	snprintf(b->state, sizeof(b->state), "%s/b", sp->dir);
+	b->port = sp->port;
+	shell("umask 077 && cd %s && mkdir -p ws/.cotal/auth && cp %s/trust/"
+	    "auth.json ws/.cotal/auth", sp->dir, sp->state);
+	snprintf(with, sizeof(with), "--trust %s/ws/.cotal/auth/auth.json "
+	    "--server nats://127.0.0.1:%d --no-agents", sp->dir, sp->port);
+}
+
+/* --- the other daemon ------------------------------------------------------------ */
+
+enum manner {
+	WORK,		/* do it, and say so */
+	HALF,		/* do it, and die before it is said */
+	TAKE,		/* take it, and die */
+};
+
+static struct other {
+	struct load	load;
+	struct listener	*listeners[2];
+	struct pull	fanout, reader;
+	enum manner	manner[2];	/* of fanout, and of reader */
+	unsigned	taken[2];
+	bool		runs;
+} other;
+
+static void
+settle(natsMsg *m, enum manner manner)
+{
+	struct bus_pub	p = { .subject = natsMsg_GetReply(m), .data = "+ACK",
+			    .len = 4 };
+
+	if (manner == WORK)
+		(void)bus_publish(sp->root, &p, NULL);
+	natsMsg_Destroy(m);
+}
+
+static void
+send_entry(const char *head, size_t n, const char *id, const char *owner)
+{
+	char		 subject[SUBJECT_MAX], msg_id[300], *body = NULL;
+	struct bus_pub	 p = { .subject = subject, .msg_id = msg_id };
+
+	snprintf(subject, sizeof(subject), "cotal.t.dinbox.%s", owner);
+	snprintf(msg_id, sizeof(msg_id), "%s:%s:1", id, owner);
+	ck_assert(asprintf(&body, "%.*s1}", (int)n, head) != -1);
+	p.data = body;
+	p.len = strlen(body);
+	ck_assert(bus_publish(sp->root, &p, NULL) == 0);
+	free(body);
+}
+
+static void
+on_chat(void *arg, natsMsg *m, const struct js_delivery *d)
+{
+	struct message	 msg;
+	struct error	 e;
+	char		*head;
+	size_t		 n, len = (size_t)natsMsg_GetDataLength(m);
+	unsigned	 i;
+
+	(void)arg;
+	other.taken[0]++;
+	OK(message_parse(&msg, natsMsg_GetData(m), len, &e), e);
+	head = entry_head(natsMsg_GetData(m), len, msg.channel,
+	    d->stream_seq, ENTRY_DURABLE_CHANNEL, &n);
+	ck_assert(head != NULL);
+	for (i = 0; i < 2 && other.manner[0] != TAKE; i++)
+		send_entry(head, n, msg.id, other.listeners[i]->agent->id);
+	free(head);
+	message_free(&msg);
+	settle(m, other.manner[0]);
+}
+
+static void
+on_entry(void *arg, natsMsg *m, const struct js_delivery *d)
+{
+	char		 subject[SUBJECT_MAX];
+	struct entry	 en;
+	struct error	 e;
+	struct bus_pub	 p = { .subject = subject,
+			    .msg_id = bus_header(m, "Nats-Msg-Id") };
+
+	(void)arg;
+	(void)d;
+	other.taken[1]++;
+	OK(entry_read(&en, natsMsg_GetData(m),
+	    (size_t)natsMsg_GetDataLength(m), &e), e);
+	snprintf(subject, sizeof(subject), "cotal.t.dlv.%s",
+	    strrchr(natsMsg_GetSubject(m), '.') + 1);
+	p.data = en.msg;
+	p.len = en.msg_len;
+	if (other.manner[1] != TAKE)
+		ck_assert(bus_publish(sp->root, &p, NULL) == 0);
+	entry_free(&en);
+	settle(m, other.manner[1]);
+}
+
+static void
+other_start(void)
+{
+	struct error	e;
+
+	record_put(sp, BUCKET_DELIVERY, "lease.0", "{\"holder\":\"" HOLDER
+	    "\",\"since\":1795223534000,\"ready\":true}");
+	other.manner[0] = other.manner[1] = WORK;
+	other.runs = true;
+	OK(pull_start(&other.fanout, sp->root, "CHAT_t", "fanout", 64,
+	    on_chat, NULL, &e), e);
+	OK(pull_start(&other.reader, sp->root, "INBOX_t", "reader", 64,
+	    on_entry, NULL, &e), e);
+}
+
+static void
+turn(void)
+{
+	struct error	e;
+
+	load_turn(&other.load);
+	if (!other.runs)
+		return;
+	OK(pull_tend(&other.fanout, 64, clock_ms() + 300, &e), e);
+	if (other.reader.sub != NULL)
+		OK(pull_tend(&other.reader, 64, clock_ms() + 300, &e), e);
+	bus_turn(sp->root, NULL, 0, 0);
+}
+
+#define TURN_UNTIL(what)						\
+	do {								\
+		int64_t until_ms_ = test_now_ms() + AWAIT_MS;		\
+									\
+		while (!(what)) {					\
+			if (test_now_ms() > until_ms_)			\
+				test_fail(__FILE__, __LINE__, #what);	\
+			turn();						\
+		}							\
+	} while (0)
+
+static void
+turn_for(int64_t ms)
+{
+	int64_t	until = clock_ms() + ms;
+
+	while (clock_ms() < until)
+		turn();
+}
+
+static bool
+nothing_waits(void)
+{
+	return consumer_get(sp, STREAM_CHAT, "fanout").n_waiting == 0 &&
+	    consumer_get(sp, STREAM_INBOX, "reader").n_waiting == 0;
+}
+
+static void
+turn_until_taken(unsigned chat, unsigned entries)
+{
+	other.taken[0] = other.taken[1] = 0;
+	TURN_UNTIL(other.taken[0] >= chat && other.taken[1] >= entries);
+}
+
+/* It dies with messages in hand, some of them done; others come after.  What
+ * it did, it did in order. */
+static void
+other_dies(void)
+{
+	other.manner[0] = other.manner[1] = HALF;
+	turn_until_taken(5, 5);
+	other.manner[1] = TAKE;
+	turn_until_taken(0, 5);
+	pull_stop(&other.reader);
+	TURN_UNTIL(consumer_get(sp, STREAM_INBOX, "reader").n_pending > 0);
+	other.manner[0] = TAKE;
+	turn_until_taken(5, 0);
+	pull_stop(&other.fanout);
+	other.runs = false;
+	TURN_UNTIL(nothing_waits() &&
+	    consumer_get(sp, STREAM_CHAT, "fanout").n_pending > 0);
+}
+
+static void
+other_lets_go(void)
+{
+	record_put(sp, BUCKET_DELIVERY, "lease.0", NULL);
+}
+
+/* It ends in order: nothing is in its hand. */
+static void
+other_stops(void)
+{
+	pull_stop(&other.reader);
+	pull_stop(&other.fanout);
+	other.runs = false;
+	other_lets_go();
+	TURN_UNTIL(nothing_waits());
+}
+
+/* --- the command ---------------------------------------------------------------- */
+
+struct command {
+	pid_t	pid;
+	int	fd;
+	char	said[32768];
+	size_t	n;
+	int	status;
+};
+
+static struct command	command;
+
+static void
+command_start(const char *options)
+{
+	const char	*dir = getenv("REEVE_BINDIR");
+	char		 text[1200];
+	int		 p[2];
+
+	memset(&command, 0, sizeof(command));
+	snprintf(text, sizeof(text), "exec %s/reeve migrate %s",
+	    dir == NULL ? "." : dir, options);
+	ck_assert(pipe2(p, O_CLOEXEC) == 0);
+	fflush(NULL);
+	ck_assert((command.pid = fork()) != -1);
+	if (command.pid == 0) {
+		setenv("REEVE_STATE", b->state, 1);
+		dup2(p[1], 1);
+		dup2(p[1], 2);
+		execl("/bin/sh", "sh", "-c", text, (char *)NULL);
+		_exit(127);
+	}
+	close(p[1]);
+	command.fd = p[0];
+	ck_assert(fcntl(command.fd, F_SETFL, O_NONBLOCK) == 0);
+}
+
+/* Goes on with the load; true until it has ended. */
+static bool
+command_turn(void)
+{
+	ssize_t	n = read(command.fd, command.said + command.n,
+		    sizeof(command.said) - 1 - command.n);
+
+	turn();
+	if (n > 0)
+		command.n += (size_t)n;
+	command.said[command.n] = '\0';
+	if (n != 0)
+		return true;
+	ck_assert(waitpid(command.pid, &command.status, 0) == command.pid);
+	close(command.fd);
+	return false;
+}
+
+static void
+migrate(const char *options)
+{
+	command_start(options);
+	while (command_turn())
+		;
+	ck_assert_msg(WIFEXITED(command.status) &&
+	    WEXITSTATUS(command.status) == 0, "%x: %s", command.status,
+	    command.said);
+}
+
+/* It may be quicker than that, and have ended. */
+static void
+kill_after(const char *options, const char *said)
+{
+	command_start(options);
+	while (strstr(command.said, said) == NULL)
+		ck_assert_msg(command_turn(), "never said: %s", command.said);
+	(void)kill(command.pid, SIGKILL);
+	while (command_turn())
+		;
+	ck_assert_msg(WIFSIGNALED(command.status) || command.status == 0,
+	    "%s", command.said);
+}
+
+static int
+try(const char *more)
+{
+	return reeve(b, out, sizeof(out), "migrate %s %s", with, more);
+}
+
+static void
+expect(int code, const char *more, const char *text)
+{
+	int	is = try(more);
+
+	ck_assert_msg(is == code, "%d, not %d: %s", is, code, out);
+	ck_assert_msg(strstr(out, text) != NULL, "no \"%s\": %s", text, out);
+}
+
+/* --- taken over, and given back ---------------------------------------------------- */
+
+/* An access record as the other system writes it. */
+static void
+make_access(const struct agent *a)
+{
+	record_put(sp, BUCKET_ACL, a->id, "{\"allowSubscribe\":[\"busy\"],"
+	    "\"revision\":1,\"updatedAt\":1795223534000}");
+}
+
+static void
+load_begin(void)
+{
+	unsigned	i;
+
+	memset(&other, 0, sizeof(other));
+	load_init(&other.load, sp);
+	for (i = 0; i < 2; i++)
+		load_sender(&other.load, "busy", 12);
+	for (i = 0; i < 2; i++) {
+		other.listeners[i] = load_listener(&other.load, "busy");
+		make_access(other.listeners[i]->agent);
+		member_put(sp, "busy", other.listeners[i]->agent->id,
+		    "\"joinCursor\":0,\"generation\":1,\"activated\":true");
+	}
+	other.listeners[1]->away = true;
+}
+
+static void
+check_untouched(void)
+{
+	ck_assert(is_recorded("CHAT_t", "fanout"));
+	ck_assert(is_recorded("INBOX_t", "reader"));
+	ck_assert(!stream_is_there("DEAD_t"));
+	ck_assert_msg(access(b->state, F_OK) == -1, "%s is there", b->state);
+}
+
+/* What its steps say, as numbers. */
+static void
+check_json(void)
+{
+	struct js_consumer	 c = consumer_get(sp, STREAM_INBOX, "reader");
+	const cJSON		*s;
+	cJSON			*o;
+	unsigned		 n = 0;
+
+	ck_assert_int_eq(try("--dry-run --json"), EX_OK);
+	o = cJSON_Parse(out);
+	ck_assert_msg(cJSON_IsArray(o), "%s", out);
+	cJSON_ArrayForEach(s, o)
+		if (json_get(s, "delivered") != NULL && strcmp(json_get(s,
+		    "about")->valuestring, "reader") == 0) {
+			n++;
+			ck_assert_uint_eq(number_of(s, "delivered"),
+			    c.delivered_seq);
+			ck_assert_uint_eq(number_of(s, "acknowledged"),
+			    c.ack_floor_seq);
+			ck_assert_uint_eq(number_of(s, "unacknowledged"),
+			    c.n_ack_pending);
+		}
+	ck_assert_uint_eq(n, 1);
+	cJSON_Delete(o);
+}
+
+static void
+check_ours(void)
+{
+	ck_assert(setting("CHAT_t", "fanout", "ack_wait") == 2e9);
+	ck_assert(setting("INBOX_t", "reader", "ack_wait") == 2e9);
+	ck_assert(setting("INBOX_t", "reader", "max_ack_pending") == 20000);
+}
+
+static void
+take_over(void)
+{
+	static const char *const	steps[] = { "access  ", "reeve.conf",
+		    "imported", "DEAD_t", "credential of reader",
+		    "service lease" };
+	char				all[800];
+	size_t				i;
+
+	snprintf(all, sizeof(all), "%s --start", with);
+	/* Half done is as good as not begun. */
+	for (i = 0; i < sizeof(steps) / sizeof(steps[0]); i++) {
+		kill_after(all, steps[i]);
+		ck_assert(is_recorded("CHAT_t", "fanout"));
+	}
+	kill_after(all, "started");
+	migrate(all);
+	ck_assert_msg(strstr(command.said, "t is served by this host") !=
+	    NULL && strstr(command.said, "run already") != NULL, "%s",
+	    command.said);
+	check_ours();
+	turn_for(500);
+	expect(EX_OK, "", "is served by this host");
+	ck_assert_ptr_null(strstr(out, "would"));
+	ck_assert_ptr_null(strstr(out, "done"));
+}
+
+static void
+give_back(void)
+{
+	ck_assert_int_eq(reeve(b, out, sizeof(out), "migrate --back "
+	    "--dry-run"), EX_OK);
+	ck_assert_msg(strstr(out, "would  reeved") != NULL, "%s", out);
+	check_ours();
+	migrate("--back");
+	ck_assert(is_recorded("CHAT_t", "fanout"));
+	ck_assert(is_recorded("INBOX_t", "reader"));
+	ck_assert_ptr_null(lease_get(sp));
+	ck_assert_int_eq(reeve(b, out, sizeof(out), "migrate --back"), EX_OK);
+	ck_assert_msg(strstr(out, "done   fanout") == NULL, "%s", out);
+}
+
+START_TEST(taken_over_under_load_and_given_back)
+{
+	struct js_consumer	c;
+	unsigned		i;
+
+	load_begin();
+	other_start();
+	TURN_UNTIL(other.listeners[0]->n > 20);
+	expect(EX_TEMPFAIL, "", "is held by " HOLDER);
+	check_untouched();
+	other_dies();
+	expect(EX_TEMPFAIL, "--dry-run", "end the delivery daemon");
+	other_lets_go();
+	c = consumer_get(sp, STREAM_CHAT, "fanout");
+	ck_assert(c.n_ack_pending > 0 && c.n_pending > 0);
+	c = consumer_get(sp, STREAM_INBOX, "reader");
+	ck_assert(c.n_ack_pending > 0 && c.n_pending > 0);
+	expect(EX_OK, "--dry-run", "would  DEAD_t");
+	check_json();
+	check_untouched();
+	take_over();
+	give_back();
+	/* The other one again, and then ours. */
+	other_start();
+	turn_for(700);
+	other_stops();
+	migrate("--start");
+	other.listeners[1]->away = false;
+	load_hush(&other.load);
+	for (i = 0; i < 2; i++)
+		load_check(&other.load, other.listeners[i], "busy");
+	ck_assert_ptr_null(dead_letter(sp, 0));
+	ck_assert_int_eq(reeve(b, NULL, 0, "down"), EX_OK);
+	load_free(&other.load);
+}
+END_TEST
+
+/* --- what stands in the way -------------------------------------------------------- */
+
+static void
+check_nothing_made(void)
+{
+	ck_assert(!stream_is_there("DEAD_t"));
+	ck_assert_int_eq(access(b->state, F_OK), -1);
+}
+
+START_TEST(a_manager_that_goes_on)
+{
+	record_put(sp, BUCKET_MANAGER, "lease", "{\"holder\":\"" HOLDER "\","
+	    "\"runtime\":\"pty\",\"root\":\"/w\",\"pid\":42,\"since\":1}");
+	expect(EX_OK, "--dry-run", "agents are left to it");
+	with[strlen(with) - strlen("--no-agents")] = '\0';
+	record_put(sp, BUCKET_MANAGER, "lease", "{\"holder\":\"" HOLDER "\","
+	    "\"runtime\":\"pty\",\"root\":\"/w\",\"pid\":42,\"since\":1}");
+	expect(EX_TEMPFAIL, "", HOLDER ", process 42 in /w");
+	check_nothing_made();
+	/* The workspace is the trust file's. */
+	record_put(sp, BUCKET_MANAGER, "lease", NULL);
+	expect(EX_OK, "--dry-run", "service/manager/run");
+	expect(EX_OK, "", "made the credential of manager");
+	shell("grep -qx 'workspace = %s/ws' %s/reeve.conf", sp->dir,
+	    b->state);
+}
+END_TEST
+
+/* One that does not know of leases. */
+START_TEST(a_daemon_without_a_lease)
+{
+	struct pull	p;
+	struct error	e;
+
+	OK(pull_start(&p, sp->root, "CHAT_t", "fanout", 8, on_chat, NULL, &e),
+	    e);
+	OK(pull_tend(&p, 8, clock_ms() + 60000, &e), e);
+	AWAIT((bus_turn(sp->root, NULL, 0, 5), !nothing_waits()));
+	expect(EX_TEMPFAIL, "", "requests for messages wait");
+	check_nothing_made();
+	pull_stop(&p);
+	OK(bus_drain(sp->root, 1000), e);
+}
+END_TEST
+
+/* What was let go while it waits is free. */
+START_TEST(waits_for_the_lease)
+{
+	memset(&other, 0, sizeof(other));
+	load_init(&other.load, sp);
+	other_start();
+	command_start("--wait 30s --trust ws/none");
+	while (command_turn())
+		;
+	ck_assert(WEXITSTATUS(command.status) == EX_NOINPUT);
+	snprintf(out, sizeof(out), "--wait 30s %s", with);
+	command_start(out);
+	while (strstr(command.said, "svc_") == NULL)
+		ck_assert_msg(command_turn(), "%s", command.said);
+	turn_for(300);
+	ck_assert_ptr_null(strstr(command.said, "is free"));
+	other_stops();
+	while (command_turn())
+		;
+	ck_assert_msg(command.status == 0, "%s", command.said);
+	ck_assert_ptr_nonnull(strstr(command.said, "is free"));
+}
+END_TEST
+
+static void
+make_other_fanout(const char *field, const char *value)
+{
+	cJSON		*all = recorded();
+	cJSON		*config = cJSON_GetObjectItem(cJSON_GetObjectItem(
+			    cJSON_GetObjectItem(all, "consumers"), "CHAT_t"),
+			    "fanout");
+	struct error	 e;
+
+	cJSON_DeleteItemFromObject(config, field);
+	cJSON_AddStringToObject(config, field, value);
+	OK(js_consumer_delete(sp->root, "CHAT_t", "fanout", &e), e);
+	OK(js_consumer_create(sp->root, "CHAT_t", "fanout", config, NULL,
+	    &e), e);
+	cJSON_Delete(all);
+}
+
+START_TEST(consumers_that_are_others)
+{
+	struct error	e;
+
+	make_other_fanout("filter_subject", "cotal.t.chat.*.x");
+	expect(EX_CONFIG, "", "filter_subject is \"cotal.t.chat.*.x\", not");
+	check_nothing_made();
+	OK(js_consumer_delete(sp->root, "CHAT_t", "fanout", &e), e);
+	expect(EX_OK, "--dry-run", "nobody is a member yet");
+	member_put(sp, "busy", HOLDER, "\"joinCursor\":0,\"generation\":1,"
+	    "\"activated\":true");
+	expect(EX_CONFIG, "", "there are 1 members: say where");
+	check_nothing_made();
+	expect(EX_OK, "--dry-run --fanout-from first", "it begins at first");
+	record_put(sp, BUCKET_MEMBERS, "x/y", "{");
+	expect(EX_OK, "--dry-run --fanout-from 1",
+	    "1 cannot be read (x/y): nothing is delivered by them");
+}
+END_TEST
+
+START_TEST(spaces_that_are_none)
+{
+	struct trust	t;
+	struct error	e;
+	char		path[400];
+
+	expect(EX_UNAVAILABLE, "--server nats://127.0.0.1:1", "");
+	snprintf(path, sizeof(path), "%s/ws/.cotal/auth/auth.json", sp->dir);
+	ck_assert(chmod(path, 0644) == 0);
+	expect(EX_NOPERM, "", "auth.json");
+	ck_assert(chmod(path, 0600) == 0);
+	api("$JS.API.STREAM.DELETE.CHAT_t");
+	expect(EX_CONFIG, "", "there is no space t to take over");
+	check_nothing_made();
+	OK(trust_new(&t, "t", &e), e);
+	OK(trust_save(&t, path, &e), e);
+	trust_wipe(&t);
+	expect(EX_NOPERM, "", "does not accept what this trust file signs");
+	check_nothing_made();
+	/* One of our own making is not taken over, nor given back. */
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "migrate"), EX_CONFIG);
+	ck_assert_ptr_nonnull(strstr(out, "has a broker of its own"));
+	ck_assert_int_eq(reeve(b, out, sizeof(out), "migrate --back"),
+	    EX_CONFIG);
+	ck_assert_ptr_nonnull(strstr(out, "there is no state"));
+}
+END_TEST
+
+/* Nobody else knows of shards. */
+START_TEST(shards_go_first)
+{
+	expect(EX_OK, "", "is free");
+	record_put(sp, BUCKET_MEMBERS, "=delivery", "{\"shards\":2}");
+	ck_assert_int_eq(reeve(b, out, sizeof(out), "migrate --back"),
+	    EX_CONFIG);
+	ck_assert_ptr_nonnull(strstr(out, "`reeve reshard 1` first"));
+}
+END_TEST
+
+int
+main(void)
+{
+	TCase	*whole = test_case("whole", setup, 60);
+	TCase	*stops = test_case("stops", setup, 60);
+
+	tcase_add_test(whole, taken_over_under_load_and_given_back);
+	tcase_add_test(stops, a_manager_that_goes_on);
+	tcase_add_test(stops, a_daemon_without_a_lease);
+	tcase_add_test(stops, waits_for_the_lease);
+	tcase_add_test(stops, consumers_that_are_others);
+	tcase_add_test(stops, spaces_that_are_none);
+	tcase_add_test(stops, shards_go_first);
+	return test_main("migrate", whole, stops, NULL);
+}
