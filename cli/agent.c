@@ -6,20 +6,11 @@
 #include <unistd.h>
 
 #include "agent.h"
-#include "clock.h"
-#include "ctl.h"
 #include "files.h"
-#include "jetstream.h"
 #include "json.h"
 
 #define NOTE_MAX	(256 * 1024)
-#define BEAT_MS		2000
 #define UP_MS		15000	/* for agent_up */
-
-#define UNSERVED							\
-	"there is no durable delivery in this space now: nobody answers on " \
-	"ctl.delivery. `reeve status` shows which role is not up; messages " \
-	"that are sent meanwhile are heard live only"
 
 /* --- who it is ---------------------------------------------------------------- */
 
@@ -228,245 +219,15 @@ agent_up(struct agent *a, unsigned does, struct error *e)
 	return endpoint_await(a->ep, UP_MS, e);
 }
 
-int
-agent_open(struct agent *a, struct error *e)
-{
-	if (cli_connect_agent(a->cli, a->opts->as, a->opts->creds, &a->creds,
-	    &a->bus, e) == -1) {
-		a->bus = NULL;
-		return -1;
-	}
-	a->id = a->creds.key.public;
-	a->beat_ms = 0;
-	return copy(&a->name, a->id, e);
-}
-
-void
-agent_close(struct agent *a)
-{
-	bus_close(a->bus);
-	a->bus = NULL;
-	creds_wipe(&a->creds);
-}
-
 void
 agent_free(struct agent *a)
 {
 	endpoint_free(a->ep);
-	agent_close(a);
+	creds_wipe(&a->creds);
 	free(a->name);
 	free(a->role);
 	strlist_free(&a->subscribe);
 	memset(a, 0, sizeof(*a));
-}
-
-/* --- presence ------------------------------------------------------------------- */
-
-static char *
-presence_text(const struct agent *a, enum status status)
-{
-	char		kind[] = "agent", id[ID_MAX];
-	struct presence	p = { .id = id, .name = a->name, .kind = kind,
-			    .role = a->role, .status = status,
-			    .ts_ms = clock_epoch_ms() };
-
-	snprintf(id, sizeof(id), "%s", a->id);
-	return presence_write(&p);
-}
-
-static int
-presence_subject(const struct agent *a, char *buf, size_t size,
-    struct error *e)
-{
-	if (name_bucket_key(buf, size, a->space, BUCKET_PRESENCE, a->id) != -1)
-		return 0;
-	return error_set(e, EX_CONFIG, "the space's name is too long");
-}
-
-int
-agent_presence(struct agent *a, enum status status, struct error *e)
-{
-	char		 subject[SUBJECT_MAX], *text;
-	struct bus_pub	 p = { .subject = subject };
-	int		 r;
-
-	if (presence_subject(a, subject, sizeof(subject), e) == -1)
-		return -1;
-	if ((text = presence_text(a, status)) == NULL)
-		return error_errno(e, EX_OSERR, "presence");
-	p.data = text;
-	p.len = strlen(text);
-	r = js_publish(a->bus, &p, NULL, NULL, e);
-	free(text);
-	a->beat_ms = clock_ms();
-	return r == -1 ? error_wrap(e, "presence") : 0;
-}
-
-/* Its answer is only a sign of life; the next one tries again. */
-static void
-on_beat(void *arg, enum bus_outcome outcome, natsMsg *reply)
-{
-	(void)arg;
-	(void)outcome;
-	(void)reply;
-}
-
-int
-agent_beat(struct agent *a, struct error *e)
-{
-	char		 subject[SUBJECT_MAX], *text;
-	struct bus_pub	 p = { .subject = subject };
-	int64_t		 now = clock_ms();
-	int		 r;
-
-	if (now - a->beat_ms < BEAT_MS)
-		return 0;
-	a->beat_ms = now;
-	if (presence_subject(a, subject, sizeof(subject), e) == -1)
-		return -1;
-	if ((text = presence_text(a, STATUS_IDLE)) == NULL)
-		return error_errno(e, EX_OSERR, "presence");
-	p.data = text;
-	p.len = strlen(text);
-	r = bus_request(a->bus, &p, BEAT_MS, on_beat, NULL, e);
-	free(text);
-	return r;
-}
-
-/* --- its durables ------------------------------------------------------------------ */
-
-static int
-durable_name(const struct agent *a, enum stream_kind kind, char *buf,
-    size_t size, struct error *e)
-{
-	char	role[STREAM_MAX - 4];
-
-	if (kind != STREAM_TASK)
-		snprintf(buf, size, "%s_%s", kind == STREAM_DM ? "dm" : "dlv",
-		    a->id);
-	else if (name_token(role, sizeof(role), a->role) == -1)
-		return error_set(e, EX_CONFIG, "the role's name is too long");
-	else
-		snprintf(buf, size, "svc_%s", role);
-	return 0;
-}
-
-int
-agent_pull(struct agent *a, struct pull *p, enum stream_kind kind,
-    unsigned batch, pull_fn *fn, void *arg, struct error *e)
-{
-	char			stream[STREAM_MAX], name[STREAM_MAX];
-	struct js_consumer	info;
-
-	if (kind == STREAM_TASK && a->role == NULL)
-		return 0;
-	if (name_stream(stream, sizeof(stream), a->space, kind) == -1)
-		return error_set(e, EX_CONFIG, "the space's name is too long");
-	if (durable_name(a, kind, name, sizeof(name), e) == -1)
-		return -1;
-	if (js_consumer_info(a->bus, stream, name, &info, e) == -1)
-		return e->api == JS_NO_CONSUMER || e->api == JS_NO_STREAM ?
-		    0 : -1;
-	js_consumer_free(&info);
-	return pull_start(p, a->bus, stream, name, batch, fn, arg, e) == -1 ?
-	    -1 : 1;
-}
-
-int
-agent_settle(struct agent *a, natsMsg *m, const char *how, struct error *e)
-{
-	struct bus_pub	p = { .subject = natsMsg_GetReply(m), .data = how,
-			    .len = strlen(how) };
-
-	return bus_publish(a->bus, &p, e);
-}
-
-/* --- ctl.delivery -------------------------------------------------------------------- */
-
-static void
-on_lane(void *arg, natsMsg *m)
-{
-	struct agent_call	*c = arg;
-
-	if (!c->done && natsMsg_IsNoResponders(m))
-		c->done = c->no_responder = true;
-	else if (!c->done) {
-		c->done = true;
-		c->reply = m;
-		return;
-	}
-	natsMsg_Destroy(m);
-}
-
-int
-agent_ask(struct agent *a, struct agent_call *c, const char *op, cJSON *args,
-    int64_t timeout_ms, struct error *e)
-{
-	struct bus_pub	 p = { .subject = c->subject, .reply = c->reply_to };
-	char		*text = ctl_request(op, args, a->id, a->name,
-			    a->role);
-	int		 r = -1;
-
-	memset(c, 0, sizeof(*c));
-	c->bus = a->bus;
-	c->deadline_ms = clock_ms() + timeout_ms;
-	if (text == NULL)
-		return error_errno(e, EX_OSERR, "%s", op);
-	p.data = text;
-	p.len = strlen(text);
-	if (ctl_address(c->subject, c->reply_to, a->space, "delivery", a->id,
-	    e) == 0 && (c->lane = bus_subscribe(a->bus,
-	    c->reply_to, NULL, on_lane, c, e)) != NULL)
-		r = bus_publish(a->bus, &p, e);
-	free(text);
-	if (r == -1)
-		agent_drop(c);
-	return r;
-}
-
-static bool
-call_refused(const struct agent_call *c)
-{
-	return bus_refused(c->bus, c->subject) ||
-	    bus_refused(c->bus, c->reply_to);
-}
-
-bool
-agent_asked(const struct agent_call *c)
-{
-	return c->done || !bus_alive(c->bus) || call_refused(c) ||
-	    clock_ms() >= c->deadline_ms;
-}
-
-void
-agent_drop(struct agent_call *c)
-{
-	bus_unsubscribe(c->bus, c->lane);
-	natsMsg_Destroy(c->reply);
-	c->lane = NULL;
-	c->reply = NULL;
-}
-
-cJSON *
-agent_answer(struct agent_call *c, struct error *e)
-{
-	cJSON	*data = NULL;
-
-	if (c->reply != NULL)
-		data = ctl_data(c->reply, NULL, e);
-	else if (c->no_responder)
-		error_set(e, EX_UNAVAILABLE, "%s", UNSERVED);
-	else if (!bus_alive(c->bus))
-		error_set(e, EX_TEMPFAIL, "connection lost: %s",
-		    bus_why(c->bus));
-	else if (call_refused(c))
-		error_set(e, EX_NOPERM, "these credentials may not call "
-		    "ctl.delivery");
-	else
-		error_set(e, EX_TEMPFAIL, "ctl.delivery did not answer in "
-		    "time; try again");
-	agent_drop(c);
-	return data;
 }
 
 /* All of them are looked at before the first has its turn. */

@@ -114,12 +114,11 @@ connect_with(struct cli *c, const char *name, const struct creds *creds,
 }
 
 int
-cli_connect(struct cli *c, enum profile profile, struct scope *scope,
-    struct creds *creds, struct bus **b, struct error *e)
+cli_mint(struct cli *c, enum profile profile, struct scope *scope,
+    struct creds *creds, struct error *e)
 {
 	struct scope	empty;
 	struct trust	trust;
-	char		name[64];
 	int		r;
 
 	memset(creds, 0, sizeof(*creds));
@@ -130,7 +129,17 @@ cli_connect(struct cli *c, enum profile profile, struct scope *scope,
 	r = trust_mint(&trust, profile, scope == NULL ? &empty : scope,
 	    MINT_TTL_S, creds, e);
 	trust_wipe(&trust);
-	if (r == -1)
+	return r;
+}
+
+int
+cli_connect(struct cli *c, enum profile profile, struct scope *scope,
+    struct creds *creds, struct bus **b, struct error *e)
+{
+	char	name[64];
+	int	r;
+
+	if (cli_mint(c, profile, scope, creds, e) == -1)
 		return -1;
 	snprintf(name, sizeof(name), "reeve %s", profile_name(profile));
 	if ((r = connect_with(c, name, creds, b, e)) == -1)
@@ -166,17 +175,5 @@ cli_agent_creds(struct cli *c, const char *name, const char *file,
 	else
 		r = creds_load(creds, path, e);
 	free(path);
-	return r;
-}
-
-int
-cli_connect_agent(struct cli *c, const char *name, const char *file,
-    struct creds *creds, struct bus **b, struct error *e)
-{
-	int	r = cli_agent_creds(c, name, file, creds, e);
-
-	if (r == 0 && (r = connect_with(c, name != NULL ? name : "agent",
-	    creds, b, e)) == -1)
-		creds_wipe(creds);
 	return r;
 }

@@ -89,21 +89,21 @@ int	cli_channels(struct strlist *, int argc, char **argv,
 bool	cli_color(FILE *);
 
 /*
- * Connect as a person: a short-lived credential of this profile, minted from
- * the state's trust file, in memory only.  scope may be NULL.  EX_NOINPUT or
+ * A person's short-lived credential of this profile, minted from the state's
+ * trust file, in memory only: wipe it.  scope may be NULL.  EX_NOINPUT or
  * EX_NOPERM: the trust file is not ours to read.
  */
+int	cli_mint(struct cli *, enum profile, struct scope *, struct creds *,
+	    struct error *);
+/* Connect with one. */
 int	cli_connect(struct cli *, enum profile, struct scope *,
 	    struct creds *, struct bus **, struct error *);
 /* The state's trust file. */
 int	cli_trust(struct cli *, struct trust *, struct error *);
 /*
- * Connect as an agent: --creds FILE, or NAME of `reeve onboard`
+ * An agent's credentials: --creds FILE, or of NAME of `reeve onboard`
  * (<state>/agents/NAME.creds).  Exactly one of them is not NULL.
  */
-int	cli_connect_agent(struct cli *, const char *name, const char *file,
-	    struct creds *, struct bus **, struct error *);
-/* Its credentials alone, of the same two. */
 int	cli_agent_creds(struct cli *, const char *name, const char *file,
 	    struct creds *, struct error *);
 /* malloc'd <state>/agents/NAME.creds or .json (what onboard noted of it). */

@@ -15,7 +15,7 @@
  * and all else.  Nobody else includes this.
  */
 #define BUS_EXPIRY_SWEEP_MS	50
-#define BUS_REFUSED_KEPT	32
+#define BUS_REFUSED_KEPT	128
 #define BUS_NO_SLOT		UINT32_MAX
 
 struct bus_sub {

@@ -321,16 +321,15 @@ endpoint_leave_mesh(struct endpoint *ep, int64_t timeout_ms)
 	int64_t	deadline = clock_ms() + timeout_ms, left;
 
 	ep->leaving = true;
-	if (ep->bus != NULL) {
-		hear_give_back(ep->hear);
+	if (ep->bus != NULL)
 		presence_leave(ep->presence);
-	}
 	while (ep->bus != NULL && (!presence_left(ep->presence) ||
 	    call_sending(ep->calls) > 0) &&
 	    (left = deadline - clock_ms()) > 0)
 		endpoint_turn(ep, NULL, 0, left);
 	if (ep->bus == NULL)
 		return;
+	hear_give_back(ep->hear);
 	farewell(ep, deadline);
 	close_link(ep);
 }

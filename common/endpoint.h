@@ -90,11 +90,22 @@ struct delivery {
 
 enum settle {
 	SETTLE_DONE,		/* surfaced or handled: acknowledge */
-	SETTLE_AGAIN,		/* not taken: a durable copy is to come again,
-				   and it is not remembered */
+	SETTLE_AGAIN,		/* not taken: a durable copy is to come again
+				   in a second, and it is not remembered */
 };
 
+/*
+ * At any time, also without a link: what cannot be acknowledged now is as soon
+ * as there is one (up to 4096; and beyond, when it comes again).  d is gone.
+ */
 void	endpoint_settle(struct endpoint *, struct delivery *, enum settle);
+/* A message was shown otherwise, read from history: a copy that comes from now
+ * on is acknowledged unseen.  One that is here already is the receiver's. */
+void	endpoint_shown(struct endpoint *, const struct message *);
+/* Ask each durable for that many messages at a time, at most (0: none; at
+ * first and at most: 256).  A role's tasks, which others wait for, stop at 64
+ * that are not settled. */
+void	endpoint_room(struct endpoint *, unsigned n);
 
 enum peer_event { PEER_CAME, PEER_CHANGED, PEER_WENT };
 
@@ -108,7 +119,8 @@ struct endpoint_ops {
 	void	(*up)(void *arg);
 	void	(*down)(void *arg, const struct error *why);
 	void	(*peer)(void *arg, const struct peer *, enum peer_event);
-	/* The broker took a joined channel away: it is joined no more. */
+	/* The broker took a joined channel away, or did not let a boot channel
+	 * be heard: it is joined no more. */
 	void	(*refused)(void *arg, const char *channel);
 	/* Something to be known that stops nothing: a sentence. */
 	void	(*note)(void *arg, const char *text);
@@ -196,16 +208,24 @@ struct endpoint_joined {
 	bool		 durable;
 	char		 reason[256];	/* why not durable; "" if it need not be */
 };
+/*
+ * Joins and leaves of a channel are done one after the other, as they were
+ * begun.  When the link is lost they fail (EX_TEMPFAIL), but for a join that
+ * is heard already: that is joined, and the rest goes on by itself.  Live
+ * messages may come before what a backfill brings.
+ */
 
 /* e: NULL, and what came of it; or why it is not joined (EX_NOPERM: outside
  * its allowSubscribe). */
 typedef void	endpoint_join_fn(void *arg, const struct endpoint_joined *,
 	    const struct error *e);
 
-/* Section 7, "Join".  A wildcard has no durable part. */
+/* Section 7, "Join": with ENDPOINT_BACKFILL what was said before, with
+ * ENDPOINT_MEMBER durably.  A wildcard has no durable part. */
 int	endpoint_join(struct endpoint *, const char *channel,
 	    endpoint_join_fn *, void *arg, struct error *);
-/* "Leave": it fails closed, the channel is joined still then. */
+/* "Leave": it fails closed, the channel is joined still then.  One that is
+ * not joined is left already; a membership that is found is closed. */
 int	endpoint_leave(struct endpoint *, const char *channel,
 	    endpoint_done_fn *, void *arg, struct error *);
 
@@ -226,8 +246,9 @@ void	endpoint_each_channel(const struct endpoint *,
 bool	endpoint_hears(const struct endpoint *, const char *channel);
 
 /*
- * What is stored, and who keeps it: counts is {channel: messages}, lease_ready
- * of this agent's shard (known: could it be read).
+ * What is stored, and who keeps it: counts is {channel: messages}; lease_ready
+ * is lease.0's, as agents cannot know how many shards there are (known: could
+ * it be read).
  */
 struct endpoint_survey {
 	const cJSON	*counts;
@@ -258,8 +279,13 @@ struct endpoint_said {
 	int64_t			 stored_ms;
 };
 
-/* dropped: older messages than the oldest given were asked for and are no
- * longer kept.  bad: how many were left out as not what their subjects say. */
+/*
+ * dropped: of what was asked for some is no longer kept, as far as that can be
+ * told: the newest of a sender on a channel fill the stream's cap, and the
+ * oldest of them is above the first that was asked for (with a limit that was
+ * reached: above the oldest that was given).  bad: how many were left out as
+ * not what their subjects say.
+ */
 struct endpoint_told {
 	size_t	given, bad;
 	bool	dropped;
@@ -269,7 +295,8 @@ typedef void	endpoint_said_fn(void *arg, const struct endpoint_said *);
 typedef void	endpoint_told_fn(void *arg, const struct endpoint_told *,
 	    const struct error *e);
 
-/* Read a channel or a pattern, oldest first; one at a time, others wait. */
+/* Read a channel or a pattern, oldest first; one at a time, others wait.
+ * EX_NOPERM: outside its allowSubscribe. */
 int	endpoint_read(struct endpoint *, const char *channel,
 	    const struct endpoint_history *, endpoint_said_fn *,
 	    endpoint_told_fn *, void *arg, struct error *);

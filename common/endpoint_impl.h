@@ -30,8 +30,8 @@ struct uplink;		/* endpoint_link.c */
 struct presence_part;	/* endpoint_presence.c: own record, roster, registry */
 struct call_part;	/* endpoint_call.c: calls, and sending */
 struct hear_part;	/* endpoint_hear.c: what comes in, once; settling */
-struct join_part;	/* endpoint_join.c: channels */
-struct read_part;	/* endpoint_read.c: history, frontier, survey */
+struct join_part;	/* endpoint_join.c: channels; endpoint_member.c */
+struct read_part;	/* endpoint_read.c: history, frontier */
 
 struct endpoint {
 	struct endpoint_conf	 conf;		/* its strings are owned; name,
@@ -71,6 +71,12 @@ void	endpoint_note(struct endpoint *, const char *fmt, ...)
 /* May an operation begin?  0; or -1 with *e, EX_TEMPFAIL: there is no link, or
  * its parts are being unbound (a callback of what ended then asks). */
 int	endpoint_linked(const struct endpoint *, struct error *);
+/* Ask JetStream's API, body NULL: nothing said.  After a 0 fn runs once, at
+ * the latest when the link is closed (BUS_CLOSED), which is after _unbind. */
+int	endpoint_api(struct endpoint *, const char *subject,
+	    const char *body, bus_reply_fn *, void *arg, struct error *);
+/* 0 for BUS_OK, else -1 with what to say of it. */
+int	endpoint_outcome(enum bus_outcome, const char *what, struct error *);
 
 /* --- the link: a connection that is made by a thread of its own -------------- */
 
@@ -113,9 +119,11 @@ ENDPOINT_PART(read_part, read_part);
 
 /* A live copy of a channel's message that came under pattern; takes m. */
 void	hear_live(struct hear_part *, const char *pattern, natsMsg *m);
-/* One read from history for a backfill or a recall. */
-void	hear_historical(struct hear_part *, const struct endpoint_said *);
-/* Give back what is not settled: on leaving the mesh, bound or not. */
+/* One read for a backfill; historical: said before it joined.  False: it is
+ * this agent's own, or was given already. */
+bool	hear_historical(struct hear_part *, const struct endpoint_said *,
+	    bool historical);
+/* Leaving the mesh: nothing more is taken, what is not settled goes back. */
 void	hear_give_back(struct hear_part *);
 /* Write the last presence of this agent, offline; is it stored, or can it not
  * be? */
