@@ -50,6 +50,8 @@ struct command {
 						   first that begins so */
 	size_t			 opts_size;	/* of its options struct */
 	int			 min_args, max_args;	/* -1: any number */
+	bool			 as_caller;	/* never becomes the state's
+						   owner: an agent's own */
 	/* opts: zeroed, then filled.  Returns the exit code. */
 	int			(*run)(struct cli *, void *opts, int argc,
 				    char **argv);

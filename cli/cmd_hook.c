@@ -30,4 +30,4 @@ const struct command cmd_hook = {
 	.summary = "tell an agent's session what its host does (on stdin)",
 	.more = "A coding agent's host runs it at the steps of a session: see "
 	    "reeve-hook(1).",
-	.min_args = 0, .max_args = 0, .run = run };
+	.as_caller = true, .min_args = 0, .max_args = 0, .run = run };
