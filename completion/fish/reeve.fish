@@ -118,6 +118,8 @@ function __reeve_option_values
             echo 'yes no default'
         case replicas
             echo '1 3 5'
+        case setup
+            echo 'claude codex opencode'
         case agent
             echo 'claude codex opencode command'
         case restart
