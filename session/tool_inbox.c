@@ -79,6 +79,8 @@ show_recalled(struct page *p, struct session *s, struct recall *r,
 		held = inbox_find(s->inbox, m->m.from_id, m->m.id);
 		if (held != NULL)
 			inbox_done(s->inbox, held);
+		else if (inbox_recalled(s->inbox, &m->m) == -1)
+			p->failed = true;
 		n++;
 	}
 	*left += r->n - n;
