@@ -146,11 +146,32 @@ read_settings(struct migrate *m, const struct migrate_opts *o,
 	return r;
 }
 
+/* Does what is given of agents differ from what the settings say? */
+static bool
+differs(const struct migrate *m, const struct migrate_opts *o)
+{
+	char	*path;
+	bool	 is;
+
+	if (m->first || o->workspace == NULL)
+		return !m->first && o->no_agents && m->want.workspace != NULL;
+	path = realpath(o->workspace, NULL);
+	is = path == NULL || m->want.workspace == NULL || strcmp(path,
+	    m->want.workspace) != 0;
+	free(path);
+	return is;
+}
+
 /* Another space, or another broker, is another state directory. */
 static int
 check_settings(const struct migrate *m, const struct migrate_opts *o,
     struct error *e)
 {
+	if (differs(m, o))
+		return error_set(e, EX_CONFIG, "%s differs from what "
+		    "%s/reeve.conf says; a workspace is added with `reeve "
+		    "init --workspace`", o->no_agents ? "--no-agents" :
+		    "--workspace", m->want.state);
 	if (m->want.embedded)
 		return error_set(e, EX_CONFIG, "%s has a broker of its own: "
 		    "give another --state DIR for a space that was not made "

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "files.h"
 #include "json.h"
 #include "load.h"
 #include "message.h"
@@ -584,6 +585,53 @@ START_TEST(taken_over_under_load_and_given_back)
 }
 END_TEST
 
+/* As by the kernel: nobody lets anything go. */
+static void
+crash(void)
+{
+	static const char *const	roles[] = { "lease", "fanout", "reader",
+		    "control" };
+	char				path[300], *text;
+	size_t				i;
+
+	snprintf(path, sizeof(path), "%s/reeved.lock", b->state);
+	text = file_read(path, 64, NULL, NULL);
+	ck_assert(text != NULL && atoi(text) > 1);
+	ck_assert(kill(atoi(text), SIGKILL) == 0);
+	for (i = 0; i < 4; i++)
+		role_signal(b, roles[i], SIGKILL);
+	free(text);
+}
+
+/* What a worker had in hand when it was killed comes to the other daemon at
+ * once, and not after its long wait. */
+START_TEST(given_back_after_a_crash)
+{
+	unsigned	i;
+
+	load_begin();
+	other.listeners[1]->away = false;
+	snprintf(out, sizeof(out), "%s --start", with);
+	migrate(out);
+	TURN_UNTIL(other.listeners[0]->n > 20);
+	role_signal(b, "reader", SIGSTOP);
+	TURN_UNTIL(consumer_get(sp, STREAM_INBOX, "reader").n_ack_pending >=
+	    5);
+	crash();
+	other_lets_go();	/* its time is over */
+	migrate("--back");
+	ck_assert(is_recorded("INBOX_t", "reader"));
+	other_start();
+	load_hush(&other.load);
+	TURN_UNTIL(consumer_unread(sp, STREAM_CHAT, "fanout") == 0 &&
+	    consumer_unread(sp, STREAM_INBOX, "reader") == 0);
+	other_stops();
+	for (i = 0; i < 2; i++)
+		load_check(&other.load, other.listeners[i], "busy");
+	load_free(&other.load);
+}
+END_TEST
+
 /* --- what stands in the way -------------------------------------------------------- */
 
 static void
@@ -736,6 +784,7 @@ main(void)
 	TCase	*stops = test_case("stops", setup, 60);
 
 	tcase_add_test(whole, taken_over_under_load_and_given_back);
+	tcase_add_test(whole, given_back_after_a_crash);
 	tcase_add_test(stops, a_manager_that_goes_on);
 	tcase_add_test(stops, a_daemon_without_a_lease);
 	tcase_add_test(stops, waits_for_the_lease);
