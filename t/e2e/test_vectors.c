@@ -278,14 +278,16 @@ END_TEST
 static struct {
 	char	*subject;
 	cJSON	*body;
-	bool	 expects;
+	long	 expects;	/* the revision that it replaces; -1: any */
 } writes[WRITES_MAX];
 static size_t	n_writes, next_write;
 
 static void
 on_write(void *arg, natsMsg *m)
 {
-	struct error	e;
+	struct error	 e;
+	const char	*expects = bus_header(m,
+			    "Nats-Expected-Last-Subject-Sequence");
 
 	(void)arg;
 	ck_assert(n_writes < WRITES_MAX);
@@ -293,8 +295,7 @@ on_write(void *arg, natsMsg *m)
 	writes[n_writes].body = json_parse(natsMsg_GetData(m),
 	    (size_t)natsMsg_GetDataLength(m), &e);
 	ck_assert_msg(writes[n_writes].body != NULL, "%s", e.text);
-	writes[n_writes].expects = bus_header(m,
-	    "Nats-Expected-Last-Subject-Sequence") != NULL;
+	writes[n_writes].expects = expects == NULL ? -1 : atol(expects);
 	n_writes++;
 	natsMsg_Destroy(m);
 }
@@ -320,6 +321,35 @@ is_like(const cJSON *want, const cJSON *is)
 	    (json_get(is, "leaveCursor") == NULL);
 }
 
+/* Nothing but these writes is in the bucket: the n-th has revision n. */
+static long
+revision_before(size_t n)
+{
+	size_t	i;
+
+	for (i = n; i > 0; i--)
+		if (strcmp(writes[i - 1].subject, writes[n].subject) == 0)
+			return (long)i;
+	return 0;
+}
+
+/* What was recorded of a compare-and-set: one that makes the record, or one
+ * that replaces what was read. */
+static void
+expect_revision(const cJSON *step, size_t n)
+{
+	const cJSON	*header = cJSON_GetArrayItem(vectors_get(step,
+			    "headers"), 0);
+	const char	*value = cJSON_GetArrayItem(cJSON_GetArrayItem(header,
+			    1), 0)->valuestring;
+
+	ck_assert_int_eq(cJSON_GetArraySize(vectors_get(step, "headers")), 1);
+	ck_assert_str_eq(cJSON_GetArrayItem(header, 0)->valuestring,
+	    "Nats-Expected-Last-Subject-Sequence");
+	ck_assert_int_eq(writes[n].expects, revision_before(n));
+	ck_assert((atol(value) == 0) == (writes[n].expects == 0));
+}
+
 /* A write like this one comes next; only our fence may be written between. */
 static void
 expect_write(const cJSON *step)
@@ -334,7 +364,8 @@ expect_write(const cJSON *step)
 			    text);
 			bus_turn(sp->root, NULL, 0, 5);
 		}
-		ck_assert(writes[next_write].expects);
+		ck_assert_int_eq(writes[next_write].expects,
+		    revision_before(next_write));
 		if (is_like(want, writes[next_write].body) &&
 		    strcmp(writes[next_write].subject, vectors_str(step,
 		    "subject")) == 0)
@@ -343,6 +374,7 @@ expect_write(const cJSON *step)
 		    NULL, "instead of %s", text);
 		next_write++;
 	}
+	expect_revision(step, next_write);
 	next_write++;
 	free(text);
 }
@@ -393,33 +425,146 @@ publish(const cJSON *step, const char *subject)
 	free(body);
 }
 
-static cJSON	*answer;
+/* What comes to alice, by a consumer that set-up made for her. */
+static char	*received;
 
-/* A request is sent at once, its answer compared where it was recorded. */
+static void
+on_received(void *arg, natsMsg *m, const struct js_delivery *d)
+{
+	struct bus_pub	p = { .subject = natsMsg_GetReply(m), .data = "+ACK",
+			    .len = 4 };
+
+	(void)d;
+	ck_assert_str_eq(natsMsg_GetSubject(m), arg);
+	ck_assert(received == NULL);
+	received = strndup(natsMsg_GetData(m),
+	    (size_t)natsMsg_GetDataLength(m));
+	(void)bus_publish(alice->bus, &p, NULL);
+	natsMsg_Destroy(m);
+}
+
+static void
+expect_received(const cJSON *step, const char *stream, const char *durable)
+{
+	char		*want = cJSON_PrintUnformatted(vectors_get(step,
+			    "body"));
+	char		 subject[SUBJECT_MAX];
+	struct pull	 p;
+	struct error	 e;
+
+	snprintf(subject, sizeof(subject), "%s", vectors_str(step,
+	    "subject"));
+	OK(pull_start(&p, alice->bus, stream, durable, 1, on_received,
+	    subject, &e), e);
+	OK(pull_tend(&p, 1, clock_ms() + 2000, &e), e);
+	AWAIT((bus_turn(alice->bus, NULL, 0, 5), received != NULL));
+	ck_assert_str_eq(received, want);
+	pull_stop(&p);
+	OK(bus_drain(alice->bus, 1000), e);
+	free(received);
+	received = NULL;
+	free(want);
+}
+
+static void
+say(const cJSON *step, const char *subject)
+{
+	char	durable[100];
+
+	publish(step, subject);
+	if (strstr(subject, ".inst.") != NULL) {
+		snprintf(durable, sizeof(durable), "dm_%s", alice->id);
+		expect_received(step, "DM_t", durable);
+	} else if (strstr(subject, ".svc.") != NULL)
+		expect_received(step, "TASK_t", "svc_reviewer");
+	else
+		ck_assert_msg(strstr(subject, ".chat.") != NULL, "%s",
+		    subject);
+}
+
+/* The one that came last, on alice's lane. */
+static struct {
+	char	*subject, *text;
+	bool	 plain;		/* no reply asked for, no id */
+} answer;
+
+static void
+on_answer(void *arg, natsMsg *m)
+{
+	(void)arg;
+	ck_assert(answer.subject == NULL);
+	answer.subject = strdup(natsMsg_GetSubject(m));
+	answer.text = strndup(natsMsg_GetData(m),
+	    (size_t)natsMsg_GetDataLength(m));
+	answer.plain = natsMsg_GetReply(m) == NULL &&
+	    bus_header(m, "Nats-Msg-Id") == NULL;
+	natsMsg_Destroy(m);
+}
+
+/* With the very reply subject; the answer is compared where it was recorded. */
 static void
 request(const cJSON *step, const char *subject)
 {
 	char		*body = cJSON_PrintUnformatted(vectors_get(step,
 			    "body"));
-	struct asked	 q;
+	struct bus_pub	 p = { .subject = subject, .data = body,
+			    .len = strlen(body),
+			    .reply = vectors_str(step, "reply") };
+	struct error	 e;
 
-	ck_assert(sender_of(subject) == alice && answer == NULL);
-	agent_ask_raw(alice, &q, NULL, body, strlen(body));
-	answer = agent_answer(alice, &q);
+	ck_assert(sender_of(subject) == alice && answer.subject == NULL);
+	ck_assert(cJSON_IsNull(vectors_get(step, "msg_id")));
+	OK(bus_publish(alice->bus, &p, &e), e);
+	OK(bus_drain(alice->bus, 1000), e);
 	free(body);
 }
 
 static void
 expect_answer(const cJSON *step)
 {
-	char	*is = json_print(answer);
 	char	*want = cJSON_PrintUnformatted(vectors_get(step, "body"));
 
-	ck_assert_str_eq(is, want);
+	AWAIT((bus_turn(alice->bus, NULL, 0, 5), answer.subject != NULL));
+	ck_assert_str_eq(answer.subject, vectors_str(step, "subject"));
+	ck_assert_str_eq(answer.text, want);
+	ck_assert_str_eq(vectors_str(step, "reply"), "");
+	ck_assert(cJSON_IsNull(vectors_get(step, "msg_id")));
+	ck_assert(answer.plain);
 	free(want);
-	free(is);
-	cJSON_Delete(answer);
-	answer = NULL;
+	free(answer.text);
+	free(answer.subject);
+	memset(&answer, 0, sizeof(answer));
+}
+
+/* A field that nothing here looks at is a recording of another kind. */
+static void
+expect_known(const cJSON *step)
+{
+	static const char *const	known[] = { "subject", "reply", "msg_id",
+		    "headers", "body" };
+	const cJSON			*field;
+	size_t				 i;
+
+	cJSON_ArrayForEach(field, step) {
+		for (i = 0; i < 5 && strcmp(known[i], field->string) != 0; i++)
+			;
+		ck_assert_msg(i < 5, "%s", field->string);
+	}
+}
+
+static void
+begin_traffic(void)
+{
+	char		lane[SUBJECT_MAX];
+	struct error	e;
+
+	ck_assert(bus_subscribe(sp->root, "$KV.cotal_members_t.>", NULL,
+	    on_write, NULL, &e) != NULL);
+	OK(bus_drain(sp->root, 1000), e);
+	snprintf(lane, sizeof(lane), "cotal.t.ctl.delivery.%s.>", alice->id);
+	ck_assert(bus_subscribe(alice->bus, lane, NULL, on_answer, NULL, &e)
+	    != NULL);
+	OK(bus_drain(alice->bus, 1000), e);
 }
 
 START_TEST(recorded_traffic_is_what_it_was)
@@ -428,12 +573,12 @@ START_TEST(recorded_traffic_is_what_it_was)
 	const cJSON	*step;
 	const char	*subject;
 	struct error	 e;
+	struct js_stream members;
 	int		 answers = 0;
 
-	ck_assert(bus_subscribe(sp->root, "$KV.cotal_members_t.>", NULL,
-	    on_write, NULL, &e) != NULL);
-	OK(bus_drain(sp->root, 1000), e);
+	begin_traffic();
 	cJSON_ArrayForEach(step, all) {
+		expect_known(step);
 		subject = vectors_str(step, "subject");
 		if (strstr(subject, ".reply.") != NULL) {
 			expect_answer(step);
@@ -447,11 +592,14 @@ START_TEST(recorded_traffic_is_what_it_was)
 		else if (strstr(subject, ".dlv.") != NULL)
 			expect_stored(STREAM_DLV, step);
 		else
-			publish(step, subject);
+			say(step, subject);
 	}
 	ck_assert_int_eq(answers, 6);
 	bus_turn(sp->root, NULL, 0, 50);
 	ck_assert_uint_eq(next_write, n_writes);
+	/* All were taken, so that their revisions are what was counted. */
+	OK(js_stream_info(sp->root, "KV_cotal_members_t", &members, &e), e);
+	ck_assert_uint_eq(members.last_seq, n_writes);
 	cJSON_Delete(all);
 }
 END_TEST
