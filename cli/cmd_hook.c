@@ -2,9 +2,9 @@
 
 /* reeve hook: what a host runs at the steps of a session (session/hook.c). */
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "cli.h"
+#include "egress.h"
 #include "setup.h"
 
 static int
@@ -20,7 +20,7 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 	(void)argv;
 	/* Whatever goes wrong: silence, and the session goes on. */
 	if (path != NULL)
-		execv(path, args);
+		egress_exec(EGRESS_OURS, path, args);
 	free(path);
 	return EX_OK;
 }

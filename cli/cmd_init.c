@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "egress.h"
 #include "files.h"
 #include "layout.h"
 #include "names.h"
@@ -198,26 +199,19 @@ check_port(const struct config *c, struct error *e)
 	struct addrinfo	 hints = { .ai_socktype = SOCK_STREAM,
 			    .ai_family = AF_INET }, *ai = NULL;
 	char		 port[16];
-	int		 fd, on = 1, r = 0;
+	int		 r;
 
 	snprintf(port, sizeof(port), "%d", c->listen_port);
 	if ((r = getaddrinfo(c->listen_host, port, &hints, &ai)) != 0)
 		return error_set(e, EX_NOHOST, "--listen: %s: %s",
 		    c->listen_host, gai_strerror(r));
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd == -1 ||
-	    setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on)) == -1)
-		r = error_errno(e, EX_OSERR, "socket");
-	else if (bind(fd, ai->ai_addr, ai->ai_addrlen) == -1 ||
-	    listen(fd, 1) == -1)
+	if (egress_can_listen(ai) == -1)
 		r = errno == EADDRINUSE ? error_set(e, EX_UNAVAILABLE,
 		    "something listens on %s:%d already: give another --listen"
 		    " HOST:PORT, or, if it is a broker that trusts this space,"
 		    " --server URL", c->listen_host, c->listen_port) :
 		    error_errno(e, EX_UNAVAILABLE, "--listen %s:%d",
 		    c->listen_host, c->listen_port);
-	if (fd != -1)
-		close(fd);
 	freeaddrinfo(ai);
 	return r;
 }

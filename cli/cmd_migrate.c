@@ -20,6 +20,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "egress.h"
 #include "log.h"
 #include "migrate.h"
 #include "services.h"
@@ -338,36 +339,28 @@ make(struct migrate *m, struct error *e)
 static int
 spawn_reeved(struct migrate *m, const char *log, struct error *e)
 {
-	char	*reeved = setup_program("reeved", e);
-	int	 fd;
-	pid_t	 pid;
+	char			 name[] = "reeved", option[] = "--state";
+	char			*reeved = setup_program(name, e);
+	char			*argv[] = { name, option, m->want.state,
+				    NULL };
+	struct egress_start	 to = { .whose = EGRESS_OURS, .path = reeved,
+				    .argv = argv, .env = environ,
+				    .cwd = m->want.state, .in_fd = -1,
+				    .detached = true };
+	pid_t			 pid = -1;
 
 	if (reeved == NULL)
 		return -1;
-	fflush(NULL);
-	if ((fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC |
-	    O_NOFOLLOW, 0600)) == -1 || (pid = fork()) == -1) {
+	to.out_fd = to.err_fd = open(log, O_WRONLY | O_CREAT | O_APPEND |
+	    O_CLOEXEC | O_NOFOLLOW, 0600);
+	if (to.out_fd == -1)
 		error_errno(e, EX_OSERR, "%s", log);
-		if (fd != -1)
-			close(fd);
-		free(reeved);
-		return -1;
+	else {
+		pid = egress_start(&to, e);
+		close(to.out_fd);
 	}
-	if (pid == 0) {
-		if (setsid() == -1 || chdir(m->want.state) == -1 ||
-		    dup2(fd, STDOUT_FILENO) == -1 ||
-		    dup2(fd, STDERR_FILENO) == -1)
-			_exit(EX_OSERR);
-		(void)close(STDIN_FILENO);
-		(void)open("/dev/null", O_RDONLY);
-		closefrom(3);
-		execl(reeved, "reeved", "--state", m->want.state,
-		    (char *)NULL);
-		_exit(EX_OSERR);
-	}
-	close(fd);
 	free(reeved);
-	return 0;
+	return pid == -1 ? -1 : 0;
 }
 
 /* All shards are this host's, and ready. */

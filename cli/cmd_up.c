@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "egress.h"
 #include "services.h"
 #include "setup.h"
 
@@ -65,6 +66,8 @@ run_up(struct cli *cli, void *opts, int argc, char **argv)
 	struct up_opts	*o = opts;
 	struct error	 e;
 	char		*reeved;
+	char		 name[] = "reeved", state[] = "--state";
+	char		*args[] = { name, state, NULL, NULL };
 	int		 set_up = is_set_up(cli);
 
 	(void)argc;
@@ -81,7 +84,8 @@ run_up(struct cli *cli, void *opts, int argc, char **argv)
 	if (cli_load(cli, &e) == -1 || (reeved = setup_program("reeved", &e)) == NULL)
 		return cli_fail(&e);
 	fflush(stdout);
-	execl(reeved, "reeved", "--state", cli->config.state, (char *)NULL);
+	args[2] = cli->config.state;
+	egress_exec(EGRESS_OURS, reeved, args);
 	error_errno(&e, EX_OSERR, "%s", reeved);
 	free(reeved);
 	return cli_fail(&e);
@@ -95,6 +99,18 @@ const struct command cmd_up = {
 	.opts = up_opts, .opts_size = sizeof(struct up_opts),
 	.min_args = 0, .max_args = 0, .run = run_up };
 
+/* Who holds its lock is it: looked at again when it is known by its start. */
+static int
+end_reeved(const struct config *c, pid_t pid)
+{
+	struct egress_process	p;
+
+	if (egress_look(pid, &p) && reeved_pid(c) == (long)pid)
+		return egress_signal(pid, p.start, NULL, SIGTERM);
+	errno = ESRCH;
+	return -1;
+}
+
 int
 reeved_stop(const struct config *c, struct error *e)
 {
@@ -103,7 +119,7 @@ reeved_stop(const struct config *c, struct error *e)
 
 	if (pid == 0)
 		return 0;
-	if (kill((pid_t)pid, SIGTERM) == -1 && errno != ESRCH)
+	if (end_reeved(c, (pid_t)pid) == -1 && errno != ESRCH)
 		return error_errno(e, EX_NOPERM, "cannot stop reeved (%ld)",
 		    pid);
 	while (reeved_pid(c) == pid) {

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: ISC */
 
 /* What `reeve init` makes on the broker. */
-#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
@@ -16,6 +15,7 @@
 
 #include "channels.h"
 #include "clock.h"
+#include "egress.h"
 #include "jetstream.h"
 #include "json.h"
 #include "records.h"
@@ -283,8 +283,8 @@ read_info(const char *server, char *buf, size_t size, struct error *e)
 	if ((port = strrchr(host, ':')) != NULL)
 		*port++ = '\0';
 	if (getaddrinfo(host, port != NULL ? port : "4222", &hints, &ai) == 0)
-		fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd != -1 && connect(fd, ai->ai_addr, ai->ai_addrlen) == 0)
+		fd = egress_connect(ai, 0);
+	if (fd != -1)
 		n = read(fd, buf, size - 1);
 	if (ai != NULL)
 		freeaddrinfo(ai);
@@ -348,29 +348,26 @@ start_broker(struct setup *s, struct error *e)
 	char	*server = setup_nats_server(e);
 	char	*conf = config_path(s->config, "broker/nats.conf");
 	char	*log = config_path(s->config, "broker/setup.log");
-	pid_t	 pid = -1, self = getpid();
-	int	 fd;
+	char	 name[] = "nats-server", option[] = "-c";
+	char	*argv[] = { name, option, conf, NULL };
+	pid_t	 pid = -1;
+	/* Killed, we must not leave it behind: it holds the store. */
+	struct egress_start	start = { .whose = EGRESS_OTHERS,
+				    .path = server, .argv = argv,
+				    .env = environ, .in_fd = STDIN_FILENO,
+				    .bound = true };
 
 	if (server == NULL)
-		goto out;
-	if (conf == NULL || log == NULL || (pid = fork()) == -1) {
+		;
+	else if (conf == NULL || log == NULL)
 		error_errno(e, EX_OSERR, "broker");
-		goto out;
+	else {
+		start.out_fd = start.err_fd = open(log, O_WRONLY | O_CREAT |
+		    O_TRUNC | O_CLOEXEC, 0600);
+		pid = egress_start(&start, e);
+		if (start.out_fd != -1)
+			close(start.out_fd);
 	}
-	if (pid == 0) {
-		/* Killed, we must not leave it behind: it holds the store. */
-		(void)prctl(PR_SET_PDEATHSIG, SIGTERM);
-		if (getppid() != self)
-			_exit(EX_UNAVAILABLE);
-		fd = open(log, O_WRONLY | O_CREAT | O_TRUNC, 0600);
-		if (fd != -1) {
-			dup2(fd, STDOUT_FILENO);
-			dup2(fd, STDERR_FILENO);
-		}
-		execl(server, "nats-server", "-c", conf, (char *)NULL);
-		_exit(EX_UNAVAILABLE);
-	}
-out:
 	free(log);
 	free(conf);
 	free(server);
@@ -391,7 +388,7 @@ wait_broker(struct setup *s, pid_t pid, struct creds *c,
 			    s->config->listen_host, s->config->listen_port,
 			    s->config->state);
 		if (clock_ms() > deadline) {
-			kill(pid, SIGTERM);
+			(void)egress_child(pid, SIGTERM);
 			(void)waitpid(pid, &status, 0);
 			return -1;
 		}
@@ -405,7 +402,7 @@ stop_broker(pid_t pid)
 {
 	int	status;
 
-	kill(pid, SIGTERM);
+	(void)egress_child(pid, SIGTERM);
 	while (waitpid(pid, &status, 0) == -1 && errno == EINTR)
 		;
 }

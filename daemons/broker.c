@@ -21,6 +21,7 @@
 #include <sysexits.h>
 #include <unistd.h>
 
+#include "egress.h"
 #include "log.h"
 
 #ifndef PACKAGE_VERSION
@@ -90,18 +91,13 @@ parse_options(int argc, char **argv, struct options *o)
 static bool
 answers(const struct addrinfo *ai)
 {
-	struct timeval	limit = { .tv_sec = ANSWER_S };
 	char		greeting[sizeof(GREETING) - 1];
 	bool		yes;
-	int		fd;
+	int		fd = egress_connect(ai, ANSWER_S);
 
-	fd = socket(ai->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
 	if (fd == -1)
 		return false;
-	setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
-	setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
-	yes = connect(fd, ai->ai_addr, ai->ai_addrlen) == 0 &&
-	    recv(fd, greeting, sizeof(greeting), MSG_WAITALL) ==
+	yes = recv(fd, greeting, sizeof(greeting), MSG_WAITALL) ==
 	    (ssize_t)sizeof(greeting) &&
 	    memcmp(greeting, GREETING, sizeof(greeting)) == 0;
 	close(fd);
@@ -185,7 +181,7 @@ main(int argc, char **argv)
 	parse_options(argc, argv, &o);
 	if (o.notify_fd != -1)
 		leave_watcher(&o);
-	execv(argv[optind], argv + optind);
+	egress_exec(EGRESS_NAMED, argv[optind], argv + optind);
 	log_error("cannot execute the broker", "program=%s error=%s",
 	    log_str(argv[optind]), log_str(strerror(errno)));
 	return EX_UNAVAILABLE;

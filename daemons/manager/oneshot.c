@@ -10,6 +10,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "egress.h"
 #include "files.h"
 
 #include "oneshot.h"
@@ -31,26 +32,6 @@ oneshot_program(const char *name, struct error *e)
 	return path;
 }
 
-/* In the child: nothing of the manager's stays open. */
-static void
-become(const char *path, char *const argv[], int in_fd, int out_fd)
-{
-	static char	*environment[] = { NULL };
-	sigset_t	 none;
-
-	if (dup2(in_fd, STDIN_FILENO) == -1 ||
-	    dup2(out_fd, STDOUT_FILENO) == -1 ||
-	    dup2(out_fd, STDERR_FILENO) == -1)
-		_exit(EX_OSERR);
-	if (close_range(STDERR_FILENO + 1, UINT_MAX, 0) == -1)
-		_exit(EX_OSERR);
-	sigemptyset(&none);
-	sigprocmask(SIG_SETMASK, &none, NULL);
-	signal(SIGPIPE, SIG_DFL);
-	execve(path, argv, environment);
-	_exit(EX_OSFILE);
-}
-
 /* All of it fits into the pipe: nobody has to read meanwhile. */
 static int
 give(int fd, const char *input, struct error *e)
@@ -64,21 +45,29 @@ give(int fd, const char *input, struct error *e)
 	    "over: %s", n == -1 ? strerror(errno) : "too long");
 }
 
+/* Nothing of the manager's environment, but that. */
 static int
 run(struct oneshot *o, const char *path, char *const argv[], int in_fd,
     struct error *e)
 {
-	int	out[2];
+	static char		 sandbox[] = "REEVE_SANDBOX=1";
+	static char		*environment[] = { NULL, NULL };
+	struct egress_start	 start = { .whose = EGRESS_OURS, .path = path,
+				    .argv = argv, .env = environment,
+				    .in_fd = in_fd };
+	int			 out[2];
 
+	if (egress_sandboxed())
+		environment[0] = sandbox;
 	if (pipe2(out, O_CLOEXEC) == -1)
 		return error_errno(e, EX_OSERR, "pipe");
-	if ((o->pid = fork()) == 0)
-		become(path, argv, in_fd, out[1]);
+	start.out_fd = start.err_fd = out[1];
+	o->pid = egress_start(&start, e);
 	close(out[1]);
 	if (o->pid == -1) {
 		close(out[0]);
 		o->pid = 0;
-		return error_errno(e, EX_OSERR, "fork");
+		return -1;
 	}
 	o->out_fd = out[0];
 	(void)fcntl(o->out_fd, F_SETFL, O_NONBLOCK);
@@ -178,7 +167,7 @@ oneshot_end(struct oneshot *o)
 {
 	if (o->pid == 0)
 		return;
-	(void)kill(o->pid, SIGKILL);
+	(void)egress_child(o->pid, SIGKILL);
 	(void)waitpid(o->pid, NULL, 0);
 	done(o);
 }

@@ -1,8 +1,6 @@
 /* SPDX-License-Identifier: ISC */
-#include <sys/pidfd.h>
 #include <sys/types.h>
 
-#include <dirent.h>
 #include <fcntl.h>
 #include <signal.h>
 #include <stdbool.h>
@@ -12,16 +10,15 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "egress.h"
 #include "tree.h"
 
 #define ENVIRON_MAX	(256 * 1024)
 #define LOOK_MS		20
 
 struct proc {
-	pid_t		pid, parent, session;
-	uint64_t	started;
-	char		state;
-	bool		ours;
+	struct egress_process	p;
+	bool			ours;
 };
 
 struct procs {
@@ -29,66 +26,23 @@ struct procs {
 	size_t		 n, cap;
 };
 
-/* What /proc/PID/stat says that is of interest; false: there is none. */
 static bool
-look_up(pid_t pid, struct proc *p)
+add(void *arg, const struct egress_process *p)
 {
-	char			path[40], buf[1024], *at;
-	unsigned long long	started;
-	int			fd, parent, session;
-	ssize_t			n;
-
-	snprintf(path, sizeof(path), "/proc/%d/stat", (int)pid);
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1)
-		return false;
-	n = read(fd, buf, sizeof(buf) - 1);
-	close(fd);
-	if (n <= 0)
-		return false;
-	buf[n] = '\0';
-	/* The name may have blanks and brackets in it. */
-	if ((at = strrchr(buf, ')')) == NULL || sscanf(at + 1, " %c %d %*d "
-	    "%d %*d %*d %*u %*u %*u %*u %*u %*u %*u %*d %*d %*d %*d %*d %*d "
-	    "%llu", &p->state, &parent, &session, &started) != 4)
-		return false;
-	p->pid = pid;
-	p->parent = parent;
-	p->session = session;
-	p->started = started;
-	p->ours = false;
-	return true;
-}
-
-static void
-add(struct procs *l, const struct proc *p)
-{
+	struct procs	*l = arg;
 	struct proc	*v;
 	size_t		 cap;
 
 	if (l->n == l->cap) {
 		cap = l->cap == 0 ? 256 : l->cap * 2;
 		if ((v = reallocarray(l->v, cap, sizeof(*v))) == NULL)
-			return;		/* the next round sees it */
+			return false;	/* the next round sees it */
 		l->v = v;
 		l->cap = cap;
 	}
-	l->v[l->n++] = *p;
-}
-
-static void
-list(struct procs *l)
-{
-	DIR		*d = opendir("/proc");
-	struct dirent	*de;
-	struct proc	 p;
-	pid_t		 pid;
-
-	while (d != NULL && (de = readdir(d)) != NULL)
-		if (de->d_name[0] >= '1' && de->d_name[0] <= '9' &&
-		    (pid = (pid_t)atoi(de->d_name)) > 1 && look_up(pid, &p))
-			add(l, &p);
-	if (d != NULL)
-		closedir(d);
+	if (p->pid > 1)
+		l->v[l->n++] = (struct proc){ .p = *p };
+	return true;
 }
 
 /* Until nothing more is found: a child may be listed before its parent. */
@@ -105,28 +59,12 @@ mark(struct procs *l)
 			if (l->v[i].ours)
 				continue;
 			for (j = 0; j < l->n && !(l->v[j].ours &&
-			    l->v[j].pid == l->v[i].parent); j++)
+			    l->v[j].p.pid == l->v[i].p.parent); j++)
 				;
-			if (l->v[i].parent == me || j < l->n)
+			if (l->v[i].p.parent == me || j < l->n)
 				more = l->v[i].ours = true;
 		}
 	}
-}
-
-/* Through a descriptor, and only if it is still who it was. */
-static bool
-send_to(const struct proc *p, int sig)
-{
-	int		fd = pidfd_open(p->pid, 0);
-	struct proc	now;
-	bool		sent;
-
-	if (fd == -1)
-		return false;
-	sent = look_up(p->pid, &now) && now.started == p->started &&
-	    pidfd_send_signal(fd, sig, NULL, 0) == 0;
-	close(fd);
-	return sent;
 }
 
 static size_t
@@ -135,7 +73,8 @@ signal_ours(const struct procs *l, int sig)
 	size_t	i, n = 0;
 
 	for (i = 0; i < l->n; i++)
-		if (l->v[i].ours && send_to(&l->v[i], sig))
+		if (l->v[i].ours && egress_signal(l->v[i].p.pid,
+		    l->v[i].p.start, NULL, sig) == 0)
 			n++;
 	return n;
 }
@@ -146,7 +85,7 @@ tree_signal(int sig)
 	struct procs	l = { NULL, 0, 0 };
 	size_t		n;
 
-	list(&l);
+	egress_each(add, &l);
 	mark(&l);
 	n = signal_ours(&l, sig);
 	free(l.v);
@@ -158,9 +97,9 @@ tree_signal(int sig)
 uint64_t
 tree_started(pid_t pid)
 {
-	struct proc	p;
+	struct egress_process	p;
 
-	return look_up(pid, &p) ? p.started : 0;
+	return egress_look(pid, &p) ? p.start : 0;
 }
 
 static bool
@@ -197,12 +136,12 @@ signal_lost(pid_t leader, uint64_t start, const char *variable, int sig)
 	bool		 same = start != 0 && tree_started(leader) == start;
 	size_t		 i, n;
 
-	list(&l);
+	egress_each(add, &l);
 	for (i = 0; i < l.n; i++) {
 		p = &l.v[i];
-		p->ours = p->pid != getpid() && p->state != 'Z' &&
-		    ((same && p->session == leader) || (variable != NULL &&
-		    has_in_environ(p->pid, variable)));
+		p->ours = p->p.pid != getpid() && p->p.state != 'Z' &&
+		    ((same && p->p.session == leader) || (variable != NULL &&
+		    has_in_environ(p->p.pid, variable)));
 	}
 	n = signal_ours(&l, sig);
 	free(l.v);

@@ -17,6 +17,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "egress.h"
 #include "json.h"
 #include "log.h"
 #include "pty_impl.h"
@@ -180,7 +181,7 @@ upgrade_exec(struct pty *p, char **argv)
 	keep_all(p, blob, true);
 	log_info("handing over", "program=%s attachers=%zu", log_str(p->exe),
 	    p->attach.n);
-	execv(p->exe, v);
+	egress_exec(EGRESS_OURS, p->exe, v);
 	log_error("cannot hand over", "program=%s error=%s", log_str(p->exe),
 	    log_str(strerror(errno)));
 	keep_all(p, blob, false);
