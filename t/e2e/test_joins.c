@@ -119,6 +119,49 @@ START_TEST(outside_of_what_it_may)
 }
 END_TEST
 
+/* A pattern is joined, too, and has no durable part; what it hears as well as
+ * a channel of its own is one message. */
+START_TEST(patterns)
+{
+	struct agent	*wide = agent_make(sp, "wide", "--allow-subscribe "
+			    "'general,team.>' --allow-publish 'team.>'");
+	struct agent	*other = agent_make(sp, "other", "--allow-subscribe "
+			    "general --allow-publish 'team.>'");
+	struct party	*p;
+
+	agent_post(other, "team.a", "before a");
+	agent_post(wide, "team.a", "its own");
+	agent_post(other, "team.b.c", "before b");
+	p = party_make(wide, HEARS, NULL);
+	party_join(p, "team.>");
+	ck_assert_msg(p->why.code == 0, "%s", p->why.text);
+	ck_assert(!p->joined.durable);
+	ck_assert_str_eq(p->joined.reason, "");
+	ck_assert_uint_eq(p->joined.backfilled, 2);
+	ck_assert(endpoint_hears(p->ep, "team.x"));
+	ck_assert(!endpoint_hears(p->ep, "team"));
+	party_join(p, "team.a");
+	ck_assert(p->why.code == 0 && p->joined.durable);
+	ck_assert_uint_eq(p->joined.backfilled, 0);
+	agent_post(other, "team.a", "after a");
+	agent_post(wide, "team.a", "its own again");
+	agent_post(other, "team.d", "after d");
+	PARTY_AWAIT(p, party_got(p, "after d") == 1);
+	await_drained(sp);
+	party_idle(p, 100);
+	ck_assert_uint_eq(p->n, 4);
+	party_quit(p, "team.>");
+	ck_assert(p->why.code == 0);
+	agent_post(other, "team.d", "unheard");
+	agent_post(other, "team.a", "heard");
+	PARTY_AWAIT(p, party_got(p, "heard") == 1);
+	ck_assert_uint_eq(p->n, 5);
+	agent_free(wide);
+	agent_free(other);
+	end(p);
+}
+END_TEST
+
 /* What is asked for at once is done one after the other. */
 START_TEST(asked_for_at_once)
 {
@@ -587,6 +630,7 @@ main(void)
 	setvbuf(stdout, NULL, _IOLBF, 0);
 	tcase_add_test(joins, joins_and_leaves);
 	tcase_add_test(joins, outside_of_what_it_may);
+	tcase_add_test(joins, patterns);
 	tcase_add_test(joins, asked_for_at_once);
 	tcase_add_test(joins, while_the_link_is_lost);
 	tcase_add_test(away, without_control);
