@@ -34,7 +34,12 @@ struct bus_sub;
 
 struct bus_conf {
 	const char		*servers;	/* URLs, comma-separated */
-	const struct creds	*creds;		/* outlives the bus */
+	/* Outlives the bus.  Without a JWT only its id counts, and a broker
+	 * that asks for no JWT is shown one of these: */
+	const struct creds	*creds;
+	const char		*token;		/* NULL: none; or */
+	const char		*user, *pass;	/* NULL: none */
+	bool			 tls;		/* by the system's CAs */
 	const char		*name;		/* for the broker's lists */
 	int64_t			 timeout_ms;	/* to connect; 0: 2000 */
 };

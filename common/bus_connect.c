@@ -134,11 +134,30 @@ set_servers(natsOptions *o, const char *servers)
 	return s;
 }
 
+/* Who it is. */
+static natsStatus
+set_identity(struct bus *b, natsOptions *o, const struct bus_conf *conf)
+{
+	void		*creds = (void *)(uintptr_t)conf->creds;
+	natsStatus	 s = NATS_OK;
+
+	if (conf->creds->jwt != NULL)
+		s = natsOptions_SetUserCredentialsCallbacks(o, on_jwt, creds,
+		    on_sign, b);
+	if (s == NATS_OK && conf->token != NULL)
+		s = natsOptions_SetToken(o, conf->token);
+	if (s == NATS_OK && conf->user != NULL)
+		s = natsOptions_SetUserInfo(o, conf->user,
+		    conf->pass != NULL ? conf->pass : "");
+	if (s == NATS_OK && conf->tls)
+		s = natsOptions_SetSecure(o, true);
+	return s;
+}
+
 static natsStatus
 set_options(struct bus *b, natsOptions *o, const struct bus_conf *conf)
 {
 	natsStatus	s;
-	void		*creds = (void *)(uintptr_t)conf->creds;
 
 	s = set_servers(o, conf->servers);
 	if (s == NATS_OK)
@@ -159,8 +178,7 @@ set_options(struct bus *b, natsOptions *o, const struct bus_conf *conf)
 	if (s == NATS_OK)
 		s = natsOptions_SetErrorHandler(o, on_error, b);
 	if (s == NATS_OK)
-		s = natsOptions_SetUserCredentialsCallbacks(o, on_jwt, creds,
-		    on_sign, b);
+		s = set_identity(b, o, conf);
 	if (s == NATS_OK)
 		s = natsOptions_SetEventLoop(o, b, on_attach, on_read,
 		    on_write, on_detach);

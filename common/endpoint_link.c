@@ -126,6 +126,10 @@ try_new(const struct endpoint_conf *c, int fd)
 	t->conf.servers = t->servers;
 	t->conf.name = t->name;
 	t->conf.creds = &t->creds;
+	t->conf.token = t->token;
+	t->conf.user = t->user;
+	t->conf.pass = t->pass;
+	t->conf.tls = c->tls;
 	return t;
 }
 
