@@ -36,6 +36,7 @@ struct loop {
 	struct pipe_end	 in, out;
 	int		 signals;
 	bool		 ended;		/* stdin */
+	bool		 gone;		/* who reads stdout */
 	int64_t		 ended_ms;
 	struct pollfd	 fds[N_FDS];
 	size_t		 n_fds;
@@ -227,7 +228,7 @@ write_client(struct loop *l)
 	while ((data = mcp_output(l->s.mcp, &len)) != NULL) {
 		if ((n = pipe_end_write(&l->out, data, len)) == -1) {
 			if (errno != EAGAIN)
-				l->s.stop = true;
+				l->s.stop = l->gone = true;
 			return;
 		}
 		mcp_written(l->s.mcp, (size_t)n);
@@ -369,8 +370,9 @@ flush(struct loop *l)
 	for (;;) {
 		write_client(l);
 		left = deadline - clock_ms();
-		if (mcp_output(l->s.mcp, &len) == NULL || left <= 0 ||
-		    poll(&p, 1, (int)left) != 1 || !(p.revents & POLLOUT))
+		if (l->gone || mcp_output(l->s.mcp, &len) == NULL ||
+		    left <= 0 || poll(&p, 1, (int)left) != 1 ||
+		    !(p.revents & POLLOUT))
 			return;
 	}
 }
