@@ -7,14 +7,12 @@
 
 int
 bucket_read(struct bus *b, const char *space, enum bucket_kind kind,
-    const char *key, bool anew, const struct watch_ops *ops, void *table,
+    const char *key, const struct watch_ops *ops, void *table,
     struct watch **w, struct error *e)
 {
 	*w = table == NULL ? NULL : watch_new(space, kind, key, ops, table);
 	if (*w == NULL)
 		return error_set(e, EX_OSERR, "out of memory");
-	if (anew)
-		watch_name_anew(*w);
 	if (watch_bind(*w, b, e) == -1)
 		return -1;
 	return watch_wait(b, w, 1, READ_MS, e);
@@ -41,7 +39,7 @@ bucket_show(struct cli *cli, enum bucket_kind kind,
 
 	memset(&creds, 0, sizeof(creds));
 	if (cli_connect(cli, PROFILE_OPERATOR, NULL, &creds, &b, &e) == 0 &&
-	    bucket_read(b, cli->config.space, kind, ">", false, ops, table,
+	    bucket_read(b, cli->config.space, kind, ">", ops, table,
 	    &w, &e) == 0)
 		code = show(cli, table);
 	else

@@ -6,14 +6,13 @@
 #include "watch.h"
 
 /*
- * A bucket, or one key of it, read once into a table.  anew: for credentials
- * that may not delete consumers (watch_name_anew).  0, or -1 with *e.  *w
+ * A bucket, or one key of it, read once into a table.  0, or -1 with *e.  *w
  * feeds the table until the bus is closed: bucket_done after bus_close, also
  * after an error.
  */
 int	bucket_read(struct bus *, const char *space, enum bucket_kind,
-	    const char *key, bool anew, const struct watch_ops *,
-	    void *table, struct watch **w, struct error *);
+	    const char *key, const struct watch_ops *, void *table,
+	    struct watch **w, struct error *);
 /*
  * As an operator, read a whole bucket into a table (NULL: it could not be
  * made) and have it shown: the exit code, of show or of what failed and has

@@ -102,7 +102,7 @@ read_all(struct migrate *m, enum bucket_kind kind,
 	int		 r;
 
 	count_reset(&table);
-	r = bucket_read(m->bus, m->want.space, kind, ">", false, ops, &table,
+	r = bucket_read(m->bus, m->want.space, kind, ">", ops, &table,
 	    &w, e);
 	*c = table;
 	if (w != NULL)

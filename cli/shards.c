@@ -43,7 +43,7 @@ shards_read(struct bus *b, const char *space, struct layout *l,
 
 	found_reset(&f);
 	/* A consumer made now finds what is stored now. */
-	r = bucket_read(b, space, BUCKET_MEMBERS, LAYOUT_KEY, false, &ops, &f,
+	r = bucket_read(b, space, BUCKET_MEMBERS, LAYOUT_KEY, &ops, &f,
 	    &w, e);
 	if (r == 0 && f.bad)
 		r = error_set(e, EX_DATAERR, "the record " LAYOUT_KEY
