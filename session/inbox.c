@@ -1,5 +1,4 @@
 /* SPDX-License-Identifier: ISC */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,20 +9,16 @@ inbox_make(inbox_settle_fn *settle, void *arg)
 {
 	struct inbox	*in = calloc(1, sizeof(*in));
 
-	if (in == NULL || seen_init(&in->recalled) == -1) {
-		free(in);
-		return NULL;
+	if (in != NULL) {
+		in->settle = settle;
+		in->arg = arg;
 	}
-	in->settle = settle;
-	in->arg = arg;
 	return in;
 }
 
 void
 inbox_free(struct inbox *in)
 {
-	if (in != NULL)
-		seen_free(&in->recalled);
 	free(in);
 }
 
@@ -72,38 +67,11 @@ inbox_receive(struct inbox *in, const struct attention *a,
 {
 	struct judgement	j = attention_judge(a, d);
 
-	if (d->kind == DELIVERY_CHANNEL && inbox_was_recalled(in, &d->m))
-		j = (struct judgement){ .fate = FATE_DROP };
 	if (j.fate == FATE_DROP)
 		in->settle(in->arg, d);
 	else
 		inbox_put(in, d);
 	return j;
-}
-
-/* Nobody makes another's message look seen. */
-static void
-key_of(const struct message *m, char *buf, size_t size)
-{
-	snprintf(buf, size, "%s %s", m->from_id, m->id);
-}
-
-int
-inbox_recalled(struct inbox *in, const struct message *m)
-{
-	char	key[MESSAGE_ID_MAX + SUBJECT_MAX];
-
-	key_of(m, key, sizeof(key));
-	return seen_add(&in->recalled, key);
-}
-
-bool
-inbox_was_recalled(const struct inbox *in, const struct message *m)
-{
-	char	key[MESSAGE_ID_MAX + SUBJECT_MAX];
-
-	key_of(m, key, sizeof(key));
-	return seen_has(&in->recalled, key);
 }
 
 static size_t

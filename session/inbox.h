@@ -7,7 +7,6 @@
 
 #include "attention.h"
 #include "endpoint.h"
-#include "seen.h"
 
 struct session;
 
@@ -27,7 +26,6 @@ struct inbox {
 	size_t		 n;
 	uint64_t	 lost;		/* made room for others, since the last
 					   inbox_take_lost */
-	struct seen	 recalled;	/* shown before a copy came */
 	inbox_settle_fn	*settle;
 	void		*arg;
 };
@@ -42,18 +40,13 @@ void	inbox_free(struct inbox *);
 void	inbox_message(struct inbox *, struct delivery *);
 /* Take a delivery; settles another when it is full. */
 void	inbox_put(struct inbox *, struct delivery *d);
-/* Judge a delivery that has come: settle it, or keep it.  One that was recalled
- * is dropped, and wakes nobody. */
+/* Judge a delivery that has come: settle it, or keep it. */
 struct judgement inbox_receive(struct inbox *, const struct attention *,
 	    struct delivery *);
 bool	inbox_has(const struct inbox *, const struct delivery *);
 /* The one of this sender and id, or NULL. */
 struct delivery *inbox_find(const struct inbox *, const char *from_id,
 	    const char *id);
-/* It was shown as it was read from history, and no copy of it is here: one
- * that comes is settled unseen.  -1: out of memory. */
-int	inbox_recalled(struct inbox *, const struct message *);
-bool	inbox_was_recalled(const struct inbox *, const struct message *);
 /* Shown: settle it and take it out. */
 void	inbox_done(struct inbox *, struct delivery *);
 /* Settle what is muted by now. */

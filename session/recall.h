@@ -9,7 +9,7 @@
  * that is joined, has replay and no mode of its own, the newest RECALL_MAX.
  * One's own words are left out.
  */
-#define RECALL_MAX	200	/* messages of a channel */
+#define RECALL_MAX	1000	/* messages of a channel */
 
 struct recalled {
 	struct message	 m;		/* owned */

@@ -95,8 +95,7 @@ inbox_message(struct inbox *in, struct delivery *d)
 	struct judgement	 j = attention_judge(s->attention, d);
 
 	/* Before it may be settled. */
-	if (j.wakes && !(d->kind == DELIVERY_CHANNEL &&
-	    inbox_was_recalled(in, &d->m)))
+	if (j.wakes)
 		wake_for(s, d, j);
 	(void)inbox_receive(in, s->attention, d);
 }

@@ -359,22 +359,6 @@ START_TEST(one_that_was_shown_is_settled_once)
 }
 END_TEST
 
-START_TEST(what_was_recalled_is_settled_when_it_comes)
-{
-	struct delivery	*d = message(DELIVERY_CHANNEL, "general", "scout");
-
-	ck_assert(!inbox_was_recalled(in, &d->m));
-	ck_assert_int_eq(inbox_recalled(in, &d->m), 0);
-	ck_assert_int_eq(inbox_receive(in, at, d).fate, FATE_DROP);
-	ck_assert(!inbox_receive(in, at, d).wakes);
-	ck_assert_uint_eq(n_settled, 2);
-	d = message(DELIVERY_CHANNEL, "general", NULL);
-	ck_assert_int_eq(inbox_receive(in, at, d).fate, FATE_GIVE);
-	ck_assert_uint_eq(n_settled, 2);
-	forget();
-}
-END_TEST
-
 START_TEST(the_oldest_makes_room)
 {
 	size_t	i;
@@ -447,7 +431,6 @@ main(void)
 	tcase_add_test(tc, what_was_held_is_given_after_focus);
 	tcase_add_test(tc, a_mention_in_focus_is_held_and_wakes);
 	tcase_add_test(tc, one_that_was_shown_is_settled_once);
-	tcase_add_test(tc, what_was_recalled_is_settled_when_it_comes);
 	tcase_add_test(tc, the_oldest_makes_room);
 	tcase_add_test(tc, history_makes_room_first);
 	suite_add_tcase(s, tc);
