@@ -46,6 +46,9 @@ struct bus_conf {
 
 /* EX_UNAVAILABLE: nobody there.  EX_NOPERM: refused.  EX_CONFIG: bad URL. */
 int	bus_open(struct bus **, const struct bus_conf *, struct error *);
+/* Its servers as they may be shown and logged: without user, password and
+ * token.  Returns buf. */
+const char *bus_servers(const char *servers, char *buf, size_t size);
 /* Sends what is buffered (at most 500 ms), then closes.  Pending requests
  * end with BUS_CLOSED.  NULL is fine. */
 void	bus_close(struct bus *);

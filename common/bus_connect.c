@@ -185,16 +185,38 @@ set_options(struct bus *b, natsOptions *o, const struct bus_conf *conf)
 	return s;
 }
 
+const char *
+bus_servers(const char *servers, char *buf, size_t size)
+{
+	size_t		 n = 0, len, skip;
+	const char	*p = servers, *start, *at;
+
+	buf[0] = '\0';
+	for (; *p != '\0' && n < size; p += len + (p[len] == ',')) {
+		len = strcspn(p, ",");
+		start = memmem(p, len, "://", 3);
+		skip = start == NULL ? 0 : (size_t)(start + 3 - p);
+		at = memrchr(p + skip, '@', len - skip);
+		n += (size_t)snprintf(buf + n, size - n, "%s%.*s%.*s",
+		    n == 0 ? "" : ",", (int)skip, p, (int)(at == NULL ?
+		    len - skip : (size_t)(p + len - at - 1)),
+		    at == NULL ? p + skip : at + 1);
+	}
+	return buf;
+}
+
 static int
 connect_error(const struct bus_conf *conf, natsStatus s, struct error *e)
 {
+	char	servers[256];
 	int	code = EX_UNAVAILABLE;
 
 	if (s == NATS_CONNECTION_AUTH_FAILED || s == NATS_NOT_PERMITTED)
 		code = EX_NOPERM;
 	else if (s == NATS_INVALID_ARG)
 		code = EX_CONFIG;
-	return error_set(e, code, "cannot connect to %s: %s", conf->servers,
+	return error_set(e, code, "cannot connect to %s: %s",
+	    bus_servers(conf->servers, servers, sizeof(servers)),
 	    s == NATS_NO_SERVER ? "no broker answers there" :
 	    natsStatus_GetText(s));
 }

@@ -255,6 +255,7 @@ endpoint_await(struct endpoint *ep, int64_t timeout_ms, struct error *e)
 {
 	int64_t		deadline = clock_ms() + timeout_ms, left;
 	unsigned	downs = ep->downs;
+	char		servers[256];
 
 	while (!ep->up) {
 		if (ep->downs != downs) {
@@ -264,7 +265,8 @@ endpoint_await(struct endpoint *ep, int64_t timeout_ms, struct error *e)
 		}
 		if ((left = deadline - clock_ms()) <= 0)
 			return error_set(e, EX_TEMPFAIL, "not connected to %s "
-			    "in time", ep->conf.servers);
+			    "in time", bus_servers(ep->conf.servers, servers,
+			    sizeof(servers)));
 		endpoint_turn(ep, NULL, 0, left);
 	}
 	return 0;

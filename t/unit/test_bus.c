@@ -199,6 +199,28 @@ START_TEST(a_call_ends_with_the_right_to_wait)
 }
 END_TEST
 
+static const struct {
+	const char	*servers, *shown;
+} shown[] = {
+	{ "nats://127.0.0.1:4222", "nats://127.0.0.1:4222" },
+	{ "nats://u:secret@h:1", "nats://h:1" },
+	{ "nats://secret@h:1,tls://a:b@c@[::1]:2,h2", "nats://h:1,"
+	    "tls://[::1]:2,h2" },
+	{ "secret@h,,x", "h,,x" },
+	{ "", "" },
+};
+
+START_TEST(what_is_secret_in_a_url_is_not_shown)
+{
+	char	buf[64], small[6];
+
+	ck_assert_str_eq(bus_servers(shown[_i].servers, buf, sizeof(buf)),
+	    shown[_i].shown);
+	ck_assert_uint_lt(strlen(bus_servers(shown[_i].servers, small,
+	    sizeof(small))), sizeof(small));
+}
+END_TEST
+
 int
 main(void)
 {
@@ -211,6 +233,8 @@ main(void)
 	tcase_add_test(tc, a_signature_that_begins_with_a_zero);
 	tcase_add_test(tc, two_of_them_in_a_row);
 	tcase_add_test(tc, a_call_ends_with_the_right_to_wait);
+	tcase_add_loop_test(tc, what_is_secret_in_a_url_is_not_shown, 0,
+	    sizeof(shown) / sizeof(shown[0]));
 	suite_add_tcase(s, tc);
 	return vectors_run(s);
 }
