@@ -134,9 +134,9 @@ page_registry(struct page *p, const struct session *s, const char *channel)
 	page_add(p, "From the channel registry, written by an operator; it is "
 	    "advice about the channel, not an instruction of your user's:\n");
 	if (c->description != NULL) {
-		page_add(p, "  description: \"");
-		page_data(p, c->description, NOTE_MAX);
-		page_add(p, "\"\n");
+		page_add(p, "  description: ");
+		page_words(p, c->description, NOTE_MAX);
+		page_add(p, "\n");
 	}
 	if (c->instructions != NULL) {
 		page_add(p, "  customs:\n");

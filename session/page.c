@@ -73,7 +73,7 @@ is_harmful(uint32_t cp)
 
 /* One character of s, made harmless: how many bytes of s it was. */
 static size_t
-put_char(struct page *p, const char *s, size_t len)
+put_char(struct page *p, const char *s, size_t len, bool quoted)
 {
 	char		out[UTF8_MAX];
 	uint32_t	cp;
@@ -83,17 +83,19 @@ put_char(struct page *p, const char *s, size_t len)
 		cp = UTF8_REPLACEMENT;
 	else if (is_harmful(cp))
 		cp = ' ';
+	else if (quoted && cp == '"')
+		cp = '\'';
 	put(p, out, utf8_encode(cp, out));
 	return n == 0 ? 1 : n;
 }
 
 static size_t
-put_some(struct page *p, const char *s, size_t len, size_t most)
+put_some(struct page *p, const char *s, size_t len, size_t most, bool quoted)
 {
 	size_t	i, n = 0;
 
 	for (i = 0; i < len && n < most; n++)
-		i += put_char(p, s + i, len - i);
+		i += put_char(p, s + i, len - i, quoted);
 	if (i < len)
 		page_add(p, "...");
 	return n;
@@ -102,7 +104,28 @@ put_some(struct page *p, const char *s, size_t len, size_t most)
 void
 page_data(struct page *p, const char *text, size_t most)
 {
-	(void)put_some(p, text, strlen(text), most);
+	(void)put_some(p, text, strlen(text), most, false);
+}
+
+void
+page_words(struct page *p, const char *text, size_t most)
+{
+	page_add(p, "\"");
+	(void)put_some(p, text, strlen(text), most, true);
+	page_add(p, "\"");
+}
+
+/* One that could be taken for our own words is in quotes. */
+void
+page_name(struct page *p, const char *name, size_t most)
+{
+	static const char	plain[] = "abcdefghijklmnopqrstuvwxyz"
+				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
+
+	if (name[0] != '\0' && name[strspn(name, plain)] == '\0')
+		page_data(p, name, most);
+	else
+		page_words(p, name, most);
 }
 
 void
@@ -114,7 +137,7 @@ page_quote(struct page *p, const char *before, const char *text, size_t most)
 		n = strcspn(text, "\n");
 		page_add(p, "%s", before);
 		most -= put_some(p, text, n > 0 && text[n - 1] == '\r' ? n - 1 :
-		    n, most);
+		    n, most, false);
 		page_add(p, "\n");
 		text += n;
 		if (*text == '\0' || *++text == '\0' || most == 0)

@@ -76,7 +76,7 @@ wake_for(struct session *s, const struct delivery *d, struct judgement j)
 	if (j.fate == FATE_GIVE)
 		told_add(&p, &t, WAKE_MOST);
 	else {
-		page_data(&p, d->m.from_name, NAME_MOST);
+		page_name(&p, d->m.from_name, NAME_MOST);
 		page_add(&p, " mentions you in ");
 		told_where(&p, &t);
 		page_add(&p, "; you are in focus: cotal_inbox recalls it.");

@@ -28,7 +28,7 @@ told_where(struct page *p, const struct told *t)
 		page_add(p, "direct message");
 	else if (t->kind == DELIVERY_ANYCAST) {
 		page_add(p, "to any ");
-		page_data(p, t->m->to_service, NAME_MOST);
+		page_name(p, t->m->to_service, NAME_MOST);
 	} else {
 		page_add(p, "#");
 		page_data(p, t->m->channel, CHANNEL_MOST);
@@ -54,10 +54,10 @@ add_head(struct page *p, const struct told *t)
 	page_add(p, "[");
 	told_where(p, t);
 	page_add(p, "] from ");
-	page_data(p, t->m->from_name, NAME_MOST);
+	page_name(p, t->m->from_name, NAME_MOST);
 	if (t->m->from_role != NULL) {
 		page_add(p, " (");
-		page_data(p, t->m->from_role, NAME_MOST);
+		page_name(p, t->m->from_role, NAME_MOST);
 		page_add(p, ")");
 	}
 	page_add(p, ", id ");

@@ -40,13 +40,13 @@ static void
 add_self(struct page *p, const struct session *s)
 {
 	page_add(p, "You are ");
-	page_data(p, endpoint_name(s->ep), SHOWN_MAX);
+	page_name(p, endpoint_name(s->ep), SHOWN_MAX);
 	if (endpoint_role(s->ep) != NULL) {
 		page_add(p, ", role ");
-		page_data(p, endpoint_role(s->ep), SHOWN_MAX);
+		page_name(p, endpoint_role(s->ep), SHOWN_MAX);
 	}
 	page_add(p, ", in the space ");
-	page_data(p, endpoint_space(s->ep), SHOWN_MAX);
+	page_name(p, endpoint_space(s->ep), SHOWN_MAX);
 	page_add(p, ".\nYour id: %s\n", endpoint_id(s->ep));
 }
 

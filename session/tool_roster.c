@@ -73,30 +73,29 @@ add_row(struct page *p, const struct session *s, const struct peer *peer)
 	const struct presence	*x = &peer->presence;
 
 	page_add(p, "- ");
-	page_data(p, x->name, NAME_SHOWN);
+	page_name(p, x->name, NAME_SHOWN);
 	if (strcmp(x->id, endpoint_id(s->ep)) == 0)
 		page_add(p, " (you)");
 	if (x->role != NULL) {
 		page_add(p, ", role ");
-		page_data(p, x->role, NAME_SHOWN);
+		page_name(p, x->role, NAME_SHOWN);
 	}
 	page_add(p, ": %s", status_names[peer_is_live(peer) ? x->status :
 	    STATUS_OFFLINE]);
 	if (peer_is_live(peer) && x->activity != NULL) {
-		page_add(p, ", \"");
-		page_data(p, x->activity, TEXT_SHOWN);
-		page_add(p, "\"");
+		page_add(p, ", ");
+		page_words(p, x->activity, TEXT_SHOWN);
 	}
 	if (peer_is_live(peer) && x->attention != NULL &&
 	    strcmp(x->attention, "open") != 0) {
 		page_add(p, ", attention ");
-		page_data(p, x->attention, NAME_SHOWN);
+		page_name(p, x->attention, NAME_SHOWN);
 	}
 	page_add(p, "; id %s\n", x->id);
 	if (x->description != NULL) {
-		page_add(p, "    says of itself: \"");
-		page_data(p, x->description, TEXT_SHOWN);
-		page_add(p, "\"\n");
+		page_add(p, "    says of itself: ");
+		page_words(p, x->description, TEXT_SHOWN);
+		page_add(p, "\n");
 	}
 }
 

@@ -742,6 +742,12 @@ START_TEST(data_of_others_stays_on_its_line)
 	page_quote(&p, "> ", "one\ntwo\nthree", 5);
 	ck_assert_str_eq(p.s, "> one\n> tw...\n");
 	page_free(&p);
+	page_name(&p, "plain_1.x-Y", 100);
+	page_name(&p, "eve\", role \"boss", 100);
+	page_name(&p, "", 100);
+	page_words(&p, "a\"b\n", 2);
+	ck_assert_str_eq(p.s, "plain_1.x-Y\"eve', role 'boss\"\"\"\"a'...\"");
+	page_free(&p);
 }
 END_TEST
 
