@@ -30,7 +30,7 @@ static const struct opt options[] = {
 
 struct reading {
 	struct cli	*cli;
-	bool		 done, unwritten;
+	bool		 done, unwritten, dropped;
 	size_t		 bad;
 	struct error	 why;		/* code 0: it was read */
 };
@@ -55,8 +55,10 @@ on_told(void *arg, const struct endpoint_told *told, const struct error *e)
 	r->done = true;
 	if (e != NULL)
 		r->why = *e;
-	else
+	else {
 		r->bad = told->bad;
+		r->dropped = told->dropped;
+	}
 }
 
 static int
@@ -112,6 +114,18 @@ check_channel(struct opts *o, int argc, char **argv, struct error *e)
 	return 0;
 }
 
+/* What standard output does not say. */
+static void
+add_notes(const struct reading *r)
+{
+	if (r->bad > 0)
+		fprintf(stderr, "reeve: %zu left out: not valid messages of "
+		    "their subjects\n", r->bad);
+	if (r->dropped)
+		fprintf(stderr, "reeve: older ones are no longer stored: of "
+		    "each sender and channel the newest are kept\n");
+}
+
 static int
 run(struct cli *cli, void *opts, int argc, char **argv)
 {
@@ -131,9 +145,7 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 		code = cli_fail(&e);
 	else if (r.unwritten)
 		code = cli_unwritten();
-	if (r.bad > 0)
-		fprintf(stderr, "reeve: %zu left out: not valid messages of "
-		    "their subjects\n", r.bad);
+	add_notes(&r);
 	endpoint_free(person);
 	agent_free(&a);
 	creds_wipe(&creds);
