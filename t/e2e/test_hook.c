@@ -3,6 +3,7 @@
 /* The program that a host runs at each step: the real one, and a control
  * socket.  Whatever goes wrong, it is silent, quick and successful. */
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <sys/wait.h>
 
@@ -17,6 +18,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "files.h"
 #include "hooksock.h"
 #include "json.h"
 #include "space.h"
@@ -348,9 +350,137 @@ START_TEST(half_an_answer)
 }
 END_TEST
 
+/* --- what registers it -------------------------------------------------------------- */
+
+static char	home[] = "/tmp/reeve-hook-home-XXXXXX";
+static char	program[512];
+
+static void
+setup_home(void)
+{
+	const char	*bin = getenv("REEVE_BINDIR");
+	char		*real = realpath(bin == NULL ? "." : bin, NULL);
+
+	ck_assert_ptr_nonnull(real);
+	snprintf(program, sizeof(program), "%s/reeve", real);
+	free(real);
+	ck_assert_ptr_nonnull(mkdtemp(home));
+	ck_assert_int_eq(chdir(home), 0);
+	setenv("HOME", home, 1);
+	unsetenv("CODEX_HOME");
+}
+
+static void
+teardown_home(void)
+{
+	char	cmd[128];
+
+	ck_assert_int_eq(chdir("/"), 0);
+	snprintf(cmd, sizeof(cmd), "rm -r %s", home);
+	ck_assert_int_eq(system(cmd), 0);
+	memcpy(home + sizeof(home) - 7, "XXXXXX", 6);
+}
+
+static int
+mcp(const char *args)
+{
+	char	cmd[640];
+	int	status;
+
+	snprintf(cmd, sizeof(cmd), "%s mcp %s >out 2>&1", program, args);
+	status = system(cmd);
+	ck_assert(WIFEXITED(status));
+	return WEXITSTATUS(status);
+}
+
+/* What the file is; freed by the next. */
+static const char *
+text_of(const char *name)
+{
+	static char	*text;
+	struct error	 e;
+
+	free(text);
+	text = file_read(name, 1 << 20, NULL, &e);
+	ck_assert_msg(text != NULL, "%s", e.text);
+	return text;
+}
+
+static void
+put_file(const char *name, const char *text)
+{
+	FILE	*f = fopen(name, "w");
+
+	ck_assert_ptr_nonnull(f);
+	fputs(text, f);
+	ck_assert_int_eq(fclose(f), 0);
+}
+
+static const char *const	hosts[][3] = {
+	{ "claude", ".mcp.json", ".claude/settings.json" },
+	{ "codex", ".codex/config.toml", NULL },
+	{ "opencode", "opencode.json", NULL },
+};
+
+START_TEST(a_host_is_told_once)
+{
+	const char *const	*host = hosts[_i];
+	char			 args[64];
+	struct stat		 was, is;
+
+	snprintf(args, sizeof(args), "--setup %s", host[0]);
+	ck_assert_int_eq(mcp(args), 0);
+	ck_assert_ptr_nonnull(strstr(text_of("out"), "cotal"));
+	ck_assert_int_eq(access(host[1], F_OK), -1);
+	snprintf(args, sizeof(args), "--setup %s --write", host[0]);
+	ck_assert_int_eq(mcp(args), 0);
+	ck_assert_ptr_nonnull(strstr(text_of(host[1]), program));
+	if (host[2] != NULL)
+		ck_assert_ptr_nonnull(strstr(text_of(host[2]), "reeve-hook"));
+	ck_assert_int_eq(stat(host[1], &was), 0);
+	ck_assert_int_eq(mcp(args), 0);
+	ck_assert_ptr_nonnull(strstr(text_of("out"), "already"));
+	ck_assert_int_eq(stat(host[1], &is), 0);
+	ck_assert_int_eq(was.st_ino, is.st_ino);
+}
+END_TEST
+
+START_TEST(what_cannot_be_read_is_left_alone)
+{
+	put_file(".mcp.json", "{ // mine\n}");
+	ck_assert_int_eq(mcp("--setup claude --write"), EX_DATAERR);
+	ck_assert_str_eq(text_of(".mcp.json"), "{ // mine\n}");
+	ck_assert_ptr_nonnull(strstr(text_of("out"), ".mcp.json was left "
+	    "alone"));
+	/* The other one is none the worse for it. */
+	ck_assert_ptr_nonnull(strstr(text_of(".claude/settings.json"),
+	    "reeve-hook"));
+	ck_assert_int_eq(mcp("--setup emacs"), EX_USAGE);
+	ck_assert_int_eq(mcp("--write"), EX_USAGE);
+}
+END_TEST
+
+START_TEST(a_link_stays_one_and_a_mode_too)
+{
+	struct stat	st;
+
+	put_file("real.json", "{\"theirs\": 1}\n");
+	ck_assert_int_eq(chmod("real.json", 0600), 0);
+	ck_assert_int_eq(symlink("real.json", "opencode.json"), 0);
+	ck_assert_int_eq(mcp("--setup opencode --write"), 0);
+	ck_assert_int_eq(lstat("opencode.json", &st), 0);
+	ck_assert(S_ISLNK(st.st_mode));
+	ck_assert_int_eq(lstat("real.json", &st), 0);
+	ck_assert_int_eq(st.st_mode & 0777, 0600);
+	ck_assert_ptr_nonnull(strstr(text_of("real.json"), "\"theirs\": 1"));
+	ck_assert_ptr_nonnull(strstr(text_of("real.json"), "cotal"));
+}
+END_TEST
+
 int
 main(void)
 {
+	TCase	*set = tcase_create("setup");
 	TCase	*tc = tcase_create("hook");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
@@ -367,5 +497,10 @@ main(void)
 	tcase_add_test(tc, a_host_that_does_not_end_its_event);
 	tcase_add_test(tc, a_server_that_does_not_answer);
 	tcase_add_test(tc, half_an_answer);
-	return test_main("hook", tc, NULL);
+	tcase_add_checked_fixture(set, setup_home, teardown_home);
+	tcase_set_timeout(set, 60);
+	tcase_add_loop_test(set, a_host_is_told_once, 0, 3);
+	tcase_add_test(set, what_cannot_be_read_is_left_alone);
+	tcase_add_test(set, a_link_stays_one_and_a_mode_too);
+	return test_main("hook", tc, set, NULL);
 }
