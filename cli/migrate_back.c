@@ -22,7 +22,8 @@
 #define STOCK_MAX_ACK_PENDING	1000
 #define NS_PER_MS		1e6
 #define HASTE_ACK_WAIT_MS	100
-#define HASTE_MS		400	/* until what is owed is due again */
+#define AGE_MS			250	/* then all are older than that, and due */
+#define HASTE_MS		400	/* together, in their order */
 
 /* --- consumers ------------------------------------------------------------- */
 
@@ -49,6 +50,15 @@ update(struct bus *b, const char *stream, const char *name, cJSON *config,
 	return js_consumer_create(b, stream, name, config, NULL, e);
 }
 
+static void
+pass(struct bus *b, int64_t ms)
+{
+	int64_t	until = clock_ms() + ms;
+
+	while (clock_ms() < until && bus_alive(b))
+		bus_turn(b, NULL, 0, 20);
+}
+
 /*
  * What was given out to a worker that had just stopped is nobody's.  With the
  * long wait it would come back a minute later, behind what was said since: so
@@ -58,13 +68,10 @@ static int
 make_due(struct bus *b, const char *stream, const char *name, cJSON *config,
     struct error *e)
 {
-	int64_t	until;
-
+	pass(b, AGE_MS);
 	if (update(b, stream, name, config, HASTE_ACK_WAIT_MS, e) == -1)
 		return -1;
-	until = clock_ms() + HASTE_MS;
-	while (clock_ms() < until && bus_alive(b))
-		bus_turn(b, NULL, 0, 20);
+	pass(b, HASTE_MS);
 	return 0;
 }
 
