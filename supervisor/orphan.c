@@ -193,9 +193,17 @@ orphan_find(struct service *sv, const char *boot_id)
 	struct supervise_record	record;
 	int			error;
 
-	if (supervise_read_record(sv->dir_fd, &record) == -1)
-		return procfs_scarce(errno) ? -1 : 0;
+	error = supervise_read_record(sv->dir_fd, &record) == -1 ? errno : 0;
+	if (procfs_scarce(error)) {
+		errno = error;
+		return -1;
+	}
 	if (strcmp(record.boot_id, boot_id) != 0)
+		return 0;
+	/* Who has not looked yet is still to find it. */
+	sv->told_pid = record.told_pid;
+	sv->told_ticks = record.told_ticks;
+	if (error != 0)
 		return 0;
 	sv->pid = record.pid;
 	sv->start_ticks = record.start_ticks;

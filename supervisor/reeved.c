@@ -222,6 +222,10 @@ stop(struct reeved *d, int sig)
 		return;
 	}
 	log_info("stopping", "signal=%d", sig);
+	/* Before anything ends: that it is meant. */
+	if (state_told(d->state_fd, d->roster.boot_id) == -1)
+		log_warn("cannot note that we are told to end", "error=%s",
+		    log_str(strerror(errno)));
 	tell_stopping(&d->tell);
 	d->stopping = true;
 }

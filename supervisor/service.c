@@ -312,9 +312,18 @@ arm_kill(struct service *sv, int64_t now_ms, int64_t default_ms)
 		sv->deadline_ms = now_ms + timeout_ms;
 }
 
+/* On record before the signal: whoever finds it dead knows that it was meant. */
+static void
+note_told(struct service *sv)
+{
+	sv->told_pid = sv->pid;
+	sv->told_ticks = sv->start_ticks;
+}
+
 static void
 terminate(struct service *sv, int64_t now_ms, int64_t default_ms)
 {
+	note_told(sv);
 	sv->got_term = true;
 	sv->ops->publish(sv);
 	arm_kill(sv, now_ms, default_ms);
@@ -369,6 +378,8 @@ leave_run(struct service *sv, enum service_event ev, int64_t now_ms)
 	log_info("exited", "service=%s pid=%d exit=%d signal=%d up_ms=%lld",
 	    log_str(sv->name), (int)sv->pid, sv->last_exit, sv->last_signal,
 	    (long long)up_ms);
+	sv->last_pid = sv->pid;
+	sv->last_ticks = sv->start_ticks;
 	sv->asked = sv->got_term;
 	sv->got_term = false;
 	sv->pid = 0;
@@ -589,6 +600,7 @@ hurry_run(struct service *sv, enum service_event ev, int64_t now_ms)
 	(void)now_ms;
 	sv->final = sv->hurried = true;
 	sv->want = WANT_DOWN;
+	note_told(sv);
 	sv->ops->publish(sv);
 	sv->ops->signal_group(sv, SIGKILL);
 }

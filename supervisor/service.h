@@ -133,6 +133,10 @@ struct service {
 	int			 wstatus;	/* of the last process */
 	int			 last_exit;	/* of run; -1: by signal, none */
 	int			 last_signal;	/* of run; 0: none */
+	pid_t			 last_pid;	/* whose these are; 0: none's */
+	unsigned long long	 last_ticks;
+	pid_t			 told_pid;	/* told to end, the last one */
+	unsigned long long	 told_ticks;
 	unsigned		 starts;
 	unsigned		 failures;	/* in a row */
 	struct tally		*deaths;	/* owned; NULL: none counted */

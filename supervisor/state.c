@@ -16,6 +16,7 @@
 #include "state.h"
 
 #define LOCK_FILE	"reeved.lock"
+#define STOPPING_FILE	"reeved.stopping"
 #define PID_SIZE	32
 #define LOCK_TRIES	50	/* every 10 ms */
 
@@ -130,6 +131,18 @@ state_lock(int dir_fd, long *holder)
 	close(fd);
 	errno = saved;
 	return -1;
+}
+
+int
+state_told(int dir_fd, const char *boot_id)
+{
+	char	text[160];
+	int	n;
+
+	n = snprintf(text, sizeof(text), "told_pid=%ld\n"
+	    "told_start_ticks=%llu\nboot_id=%s\n", (long)getpid(),
+	    procfs_start_ticks(getpid()), boot_id);
+	return smallfile_write(dir_fd, STOPPING_FILE, text, (size_t)n);
 }
 
 int

@@ -24,6 +24,13 @@ int	state_path(const char *given, char *buf, size_t size);
  */
 int	state_lock(int dir_fd, long *holder);
 
+/*
+ * Write <state>/reeved.stopping: that the process of this pid and start tick
+ * of this boot was told to end, in the words of supervise/reeve.  -1 and
+ * errno.
+ */
+int	state_told(int dir_fd, const char *boot_id);
+
 /* Empty the file, keeping its room for the next pid should the disk be full
  * then, and close it.  -1 and errno: it could not be emptied. */
 int	state_unlock(int fd);

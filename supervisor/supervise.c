@@ -252,11 +252,13 @@ supervise_record(struct service *sv, const char *boot_id)
 	n = snprintf(buf, sizeof(buf),
 	    "state=%s\nwant=%s\npid=%d\nsince_ms=%lld\nstarts=%u\n"
 	    "last_exit=%d\nlast_signal=%d\nstart_ticks=%llu\nboot_id=%s\n"
-	    "notifies=%d\nreason=%s\n",
+	    "last_pid=%d\nlast_start_ticks=%llu\ntold_pid=%d\n"
+	    "told_start_ticks=%llu\nnotifies=%d\nreason=%s\n",
 	    service_state_name(sv->state), service_want_name(sv->want),
 	    (int)sv->pid, (long long)sv->since_ms, sv->starts, sv->last_exit,
 	    sv->last_signal, sv->pid != 0 ? sv->start_ticks : 0, boot_id,
-	    sv->notifies, why);
+	    (int)sv->last_pid, sv->last_ticks, (int)sv->told_pid,
+	    sv->told_ticks, sv->notifies, why);
 	return write_file(sv, REEVE, buf, (size_t)n);
 }
 
@@ -313,6 +315,10 @@ supervise_read_record(int dir_fd, struct supervise_record *record)
 			pid = strtol(line + 4, NULL, 10);
 		else if (strncmp(line, "start_ticks=", 12) == 0)
 			record->start_ticks = strtoull(line + 12, NULL, 10);
+		else if (strncmp(line, "told_pid=", 9) == 0)
+			record->told_pid = (pid_t)strtol(line + 9, NULL, 10);
+		else if (strncmp(line, "told_start_ticks=", 17) == 0)
+			record->told_ticks = strtoull(line + 17, NULL, 10);
 		else if (strncmp(line, "boot_id=", 8) == 0)
 			snprintf(record->boot_id, sizeof(record->boot_id),
 			    "%s", line + 8);

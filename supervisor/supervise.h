@@ -24,6 +24,8 @@ struct supervise_record {
 	pid_t			 pid;		/* 0: none */
 	unsigned long long	 start_ticks;
 	char			 boot_id[40];
+	pid_t			 told_pid;	/* 0: none */
+	unsigned long long	 told_ticks;
 };
 
 /*
@@ -59,7 +61,7 @@ void	supervise_pack_status(const struct service *,
 	    unsigned char status[STATUS_SIZE]);
 
 /* Read what a predecessor wrote.  -1 and errno: EINVAL when it names no
- * process. */
+ * process; what it says of others is there all the same. */
 int	supervise_read_record(int dir_fd, struct supervise_record *);
 
 /* A descriptor of supervise/control to read commands from.  -1 and errno. */
