@@ -52,7 +52,7 @@ int	setup_broker(struct setup *, struct error *);
 int	setup_creds(struct setup *, struct error *);
 int	setup_services(struct setup *, struct error *);
 /* What running agents takes, where there is a workspace: the signer's seed,
- * the credentials and services of signer and manager. */
+ * the credentials of signer and manager, and their services; the canary's. */
 int	setup_agents_creds(struct setup *, struct error *);
 int	setup_agents_services(struct setup *, struct error *);
 /* <state>/creds/FILE.creds, made, or renewed where the profile grants other

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 
 /*
- * What `reeve init` makes where agents are to be run: signer and manager.
+ * What `reeve init` makes where agents are to be run: signer, manager, canary.
  * Where root runs them the signer may be a user of its own: whose auth/ is.
  */
 #include <sys/stat.h>
@@ -231,5 +231,10 @@ setup_agents_services(struct setup *s, struct error *e)
 		    "", needs, e) == -1)
 			return -1;
 	}
-	return s->config->workspace == NULL ? 0 : settle_user(s, e);
+	if (s->config->workspace == NULL)
+		return 0;
+	/* It needs no broker, and no credentials. */
+	if (setup_service(s, "canary", "canary", "", "", e) == -1)
+		return -1;
+	return settle_user(s, e);
 }

@@ -13,7 +13,6 @@
 #include "control.h"
 #include "files.h"
 #include "json.h"
-#include "lifelog.h"
 #include "log.h"
 #include "pty_impl.h"
 #include "tree.h"
@@ -104,17 +103,6 @@ note_end(const struct child *c, cJSON *o)
 		cJSON_AddNumberToObject(o, "signal", WTERMSIG(c->status));
 	else if (c->ended)
 		cJSON_AddNumberToObject(o, "exit", WEXITSTATUS(c->status));
-}
-
-void
-note_session(const struct pty *p, pid_t pid)
-{
-	int	status = p->child.status;
-
-	lifelog_note(&p->config, LIFELOG_EXITS, "session-exit", p->identity,
-	    "pid=%d dead_status=%d dead_signal=%d", (int)pid,
-	    WIFEXITED(status) ? WEXITSTATUS(status) : 0,
-	    WIFSIGNALED(status) ? WTERMSIG(status) : 0);
 }
 
 /* A number of a note; 0 when there is none. */

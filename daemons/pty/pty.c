@@ -244,6 +244,7 @@ told_to_end(struct pty *p)
 	if (p->stop)
 		return;
 	p->stop = true;
+	record_told(p);
 	child_stop(&p->child);
 	if (p->child.state != was)
 		child_changed(p, was);
@@ -288,12 +289,12 @@ reap(struct pty *p)
 	pid_t			pid = p->child.pid;
 	bool			changed = child_reap(&p->child);
 
-	/* What was told to end is no news. */
-	if (pid != 0 && p->child.pid == 0 && !p->stop)
-		note_session(p, pid);
+	if (p->child.pid == 0)
+		record_child(p, pid);
 	if (!changed)
 		return;
 	if (p->child.state == CHILD_WAITING || p->child.state == CHILD_OVER) {
+		record_end(p);
 		read_child(p, SIZE_MAX);
 		child_close(&p->child);
 	}
@@ -434,6 +435,7 @@ run(struct pty *p, char **argv)
 		if (p->upgrade && !p->stop)
 			hand_over(p, argv);
 	}
+	record_exit(p);
 	note_say(p);
 }
 
@@ -504,6 +506,7 @@ begin(struct pty *p, struct error *e)
 	if (p->screen == NULL)
 		fatal_memory();
 	note_resume(p);
+	record_end(p);
 	return 0;
 }
 

@@ -7,6 +7,7 @@
 #include "attach.h"
 #include "child.h"
 #include "conf.h"
+#include "deaths.h"
 #include "launchplan.h"
 #include "link.h"
 #include "screen.h"
@@ -17,13 +18,14 @@
  *	child	the program	link	the connection
  *	screen	what it shows	attach	who watches
  *	note	the files that say how it is; and the state message
+ *	record	how it ended, for those who look after the host
  *	upgrade	to a newer version of ourselves
  */
 struct pty {
 	struct config		 config;
 	const char		*agent;		/* its name */
 	char			 id[ID_MAX];	/* its id */
-	char			 identity[2 * ID_MAX];	/* of the peer */
+	char			 identity[IDENTITY_MAX];
 	char			*dir;		/* <state>/agents/NAME */
 	char			*creds_path;
 	struct launch_plan	 plan;
@@ -37,6 +39,10 @@ struct pty {
 						   before this */
 	struct bytes		 live;		/* of what was just fed */
 	bool			 stop;		/* told to end */
+	bool			 told;		/* ... by the supervisor */
+	pid_t			 ended_pid;	/* a child's, whose end is to
+						   be recorded; 0: none */
+	bool			 dismissed;	/* nothing to record of us */
 	bool			 upgrade;	/* told to hand over */
 	bool			 changed;	/* the state is to be said */
 	int64_t			 said_ms;
@@ -47,8 +53,6 @@ struct pty {
 /* The id that the manager noted in agent.json, and the identity
  * <connector>-<name> of the peer. */
 int	note_id(struct pty *, struct error *);
-/* In exits.log: the child of this pid has ended by itself. */
-void	note_session(const struct pty *, pid_t pid);
 /* What a predecessor left: how its child ended, and whether for good.  One
  * that did not end in order has lost it. */
 void	note_resume(struct pty *);
@@ -59,6 +63,18 @@ void	note_write(struct pty *);
 void	note_end(const struct child *, cJSON *);
 /* The state message, on `reeve.<space>.pty.<id>.state`. */
 void	note_say(struct pty *);
+
+/* --- record.c ------------------------------------------------------------------ */
+
+/* We were told to end: is it the supervisor's wish? */
+void	record_told(struct pty *);
+/* The child `pid` has ended, itself or since we were told to end. */
+void	record_child(struct pty *, pid_t);
+/* Nobody is left of it: record its end, unless that was meant; and that there
+ * is nothing to record of our own, once it has ended for good. */
+void	record_end(struct pty *);
+/* We end in order. */
+void	record_exit(struct pty *);
 
 /* --- upgrade.c -------------------------------------------------------------- */
 

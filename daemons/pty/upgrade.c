@@ -31,6 +31,7 @@
 struct heading {
 	uint64_t	 version, pid, state, starts, rows, cols, key, pressed,
 			 fed, screen;
+	int64_t		 ended_pid;
 	int64_t		 master, lock, notify, status, started_ms, due_ms,
 			 backoff_ms, key_ms;
 	bool		 ended;
@@ -49,6 +50,9 @@ static const struct json_field	table[] = {
 	H(due_ms, JSON_I64), H(backoff_ms, JSON_I64), H(key_ms, JSON_I64),
 	H(ended, JSON_BOOL), H(control, JSON_STRING), H(input, JSON_STRING),
 	H(attachers, JSON_ARRAY),
+	/* Earlier versions do not say it. */
+	{ .name = "ended_pid", .type = JSON_I64,
+	    .offset = offsetof(struct heading, ended_pid) },
 	JSON_END
 };
 #undef H
@@ -83,6 +87,7 @@ heading(const struct pty *p, size_t screen)
 	    json_set_i64(o, "backoff_ms", c->backoff_ms) &&
 	    json_set_i64(o, "key_ms", c->key_ms) &&
 	    json_set_bool(o, "ended", c->ended) &&
+	    json_set_i64(o, "ended_pid", p->ended_pid) &&
 	    json_set_str(o, "control", c->control != NULL ? c->control : "") &&
 	    json_set_str(o, "input", input) &&
 	    json_set_item(o, "attachers", attach_save(p));
@@ -292,6 +297,7 @@ upgrade_take(struct pty *p, int fd, struct error *e)
 	if (r == 0) {
 		p->lock_fd = (int)h.lock;
 		p->notify_fd = (int)h.notify;
+		p->ended_pid = (pid_t)h.ended_pid;
 		take_child(&p->child, &h);
 		keep_all(p, -1, false);
 		p->attach.fed = h.fed;
