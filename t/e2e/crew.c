@@ -115,7 +115,7 @@ void
 crew_setup(void)
 {
 	static const char *const	others[] = { "lease", "fanout",
-					    "reader", "control" };
+					    "reader", "control", "canary" };
 	char				path[300];
 	size_t				i;
 
