@@ -384,6 +384,7 @@ leave(struct loop *l)
 {
 	struct session	*s = &l->s;
 
+	s->stop = true;
 	hooksock_free(s->hooks);
 	s->hooks = NULL;
 	reconnected(s, "the session ends");

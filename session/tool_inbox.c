@@ -123,6 +123,11 @@ on_recalled(void *arg, struct recall *r)
 	size_t		 n, left = 0;
 
 	(void)arg;
+	/* Nobody is shown anything any more: it stays unread. */
+	if (s->stop || mcp_call_is_cancelled(r->call)) {
+		tool_err(r->call, "The session ends.");
+		return;
+	}
 	n = show(&list, s, FATE_GIVE, &left);
 	n += show_recalled(&list, s, r, &left);
 	if (left == 0)
