@@ -22,7 +22,7 @@
 
 static struct agent	*scout, *peer;
 static struct harness	*h;
-static char		 dlv[128];
+static char		 dlv[128], dm[128];
 
 /* general is durable, live is not, bare is durable without replay. */
 static void
@@ -36,6 +36,7 @@ setup(void)
 	scout = agent_make(sp, "scout", MINE);
 	peer = agent_make(sp, "peer", MINE);
 	snprintf(dlv, sizeof(dlv), "dlv_%s", scout->id);
+	snprintf(dm, sizeof(dm), "dm_%s", scout->id);
 	h = NULL;
 }
 
@@ -175,6 +176,15 @@ START_TEST(each_once_whichever_copy_comes_first)
 }
 END_TEST
 
+static void
+send(const char *whom, const char *text)
+{
+	char	out[1024];
+
+	ck_assert_msg(reeve(sp, out, sizeof(out), "send --as peer %s '%s'",
+	    whom, text) == 0, "%s", out);
+}
+
 START_TEST(what_was_not_shown_outlives_the_session)
 {
 	int	status;
@@ -191,12 +201,21 @@ START_TEST(what_was_not_shown_outlives_the_session)
 	h = NULL;
 	ck_assert(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 	agent_post(peer, "bare", "while away");
+	send("--to scout", "a letter");
+	send("--role finder", "a task");
 	await_drained(sp);
 	start(NULL);
 	await_wake("while away");
 	await_wake("not shown");
-	ck_assert_uint_eq(times_in(host_inbox(h), "shown"), 1);
-	AWAIT(unread() == 0);
+	await_wake("a letter");
+	await_wake("a task");
+	host_inbox(h);
+	ck_assert_uint_eq(times_in(h->answer, "shown"), 1);
+	ck_assert_uint_eq(times_in(h->answer, "| while away"), 1);
+	ck_assert_uint_eq(times_in(h->answer, "[direct message] from peer"), 1);
+	ck_assert_uint_eq(times_in(h->answer, "[to any finder] from peer"), 1);
+	AWAIT(unread() == 0 && consumer_unread(sp, STREAM_DM, dm) == 0 &&
+	    stream_messages(sp, STREAM_TASK) == 0);
 	/* A lost connection: what waits is there once, whatever comes again. */
 	agent_post(peer, "bare", "across");
 	await_wake("across");
