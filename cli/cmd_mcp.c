@@ -41,6 +41,8 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 	/* Each thread that libnats starts would get an arena of its own. */
 	(void)mallopt(M_ARENA_MAX, 1);
 	log_init("role=mcp", LOG_LEVEL_INFO);
+	/* A host that does not read its server's stderr holds nothing up. */
+	log_never_wait();
 	return session_run(&e) == -1 ? cli_fail(&e) : EX_OK;
 }
 

@@ -15,7 +15,7 @@ const { StdioClientTransport } = await load("client/stdio.js");
 // JSON Schema draft 2020-12, as the client itself has it.
 const Ajv = createRequire(`${dir}/node_modules/`)("ajv/dist/2020.js").default;
 
-const WAIT_MS = 5000;
+const WAIT_MS = 20000;		// for a machine that does much else
 const VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
 const ALL = ["cotal_anycast", "cotal_channel_info", "cotal_channel_mode",
 	"cotal_channels", "cotal_despawn", "cotal_dm", "cotal_inbox",

@@ -32,11 +32,12 @@
 	"{\"jsonrpc\":\"2.0\",\"id\":0,\"method\":\"initialize\","	\
 	"\"params\":{\"protocolVersion\":\"2025-06-18\"}}\n"		\
 	"{\"jsonrpc\":\"2.0\",\"method\":\"notifications/initialized\"}\n"
-#define LEAVES_MS	2500	/* it has two seconds */
+#define LEAVES_MS	6000	/* two seconds, on a machine of its own */
 
 static pid_t	pid;
 static int	to = -1, from = -1;	/* ours of its stdin and stdout */
 static int	errs = -1;		/* of its stderr */
+static bool	deaf;			/* nobody reads that, and it is full */
 static char	heard[60 * 1024];	/* and not asked for yet */
 static size_t	n_heard;
 
@@ -50,7 +51,18 @@ shut(int *fd)
 	*fd = -1;
 }
 
-/* With these for its own, which are closed here. */
+static void
+fill(int fd)
+{
+	static const char	junk[4096];
+
+	ck_assert_int_eq(fcntl(fd, F_SETFL, O_NONBLOCK), 0);
+	while (write(fd, junk, sizeof(junk)) > 0)
+		;
+	ck_assert_int_eq(fcntl(fd, F_SETFL, 0), 0);
+}
+
+/* With these for its own. */
 static void
 run_on(int in, int out)
 {
@@ -60,6 +72,8 @@ run_on(int in, int out)
 
 	snprintf(path, sizeof(path), "%s/reeve", bin == NULL ? "." : bin);
 	ck_assert_int_eq(pipe2(e, O_CLOEXEC), 0);
+	if (deaf)
+		fill(e[1]);
 	if ((pid = fork()) == 0) {
 		dup2(in, STDIN_FILENO);
 		dup2(out, STDOUT_FILENO);
@@ -132,6 +146,7 @@ setup(void)
 	signal(SIGPIPE, SIG_IGN);
 	pid = 0;
 	n_heard = 0;
+	deaf = false;
 }
 
 static void
@@ -444,6 +459,17 @@ START_TEST(what_is_missing_is_said_on_stderr)
 }
 END_TEST
 
+START_TEST(who_does_not_read_stderr_holds_nothing_up)
+{
+	deaf = true;
+	run_on_pipes();
+	say(PING);
+	ck_assert_str_eq(hear(), PONG);
+	shut(&to);
+	ends();
+}
+END_TEST
+
 int
 main(void)
 {
@@ -466,6 +492,7 @@ main(void)
 	tcase_add_test(tc, pipes_keep_their_flags);
 	tcase_add_test(tc, files_will_do);
 	tcase_add_test(tc, what_is_missing_is_said_on_stderr);
+	tcase_add_test(tc, who_does_not_read_stderr_holds_nothing_up);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
 	srunner_run_all(sr, CK_NORMAL);
