@@ -262,6 +262,32 @@ START_TEST(without_control)
 }
 END_TEST
 
+/* It is heard when the link is lost, and not yet a member. */
+START_TEST(lost_while_it_becomes_a_member)
+{
+	struct party	*p = party_make(scout, HEARS, NULL);
+	pid_t		 control = role_pid(sp, "control");
+	struct error	 e;
+
+	ck_assert(control > 1 && kill(control, SIGSTOP) == 0);
+	OK(endpoint_join(p->ep, "review", party_on_joined, p, &e), e);
+	PARTY_AWAIT(p, endpoint_hears(p->ep, "review"));
+	party_idle(p, 100);
+	ck_assert_uint_eq(p->done, 0);
+	endpoint_reconnect(p->ep);
+	ck_assert_uint_eq(p->done, 1);
+	ck_assert(p->why.code == 0 && !p->joined.durable);
+	ck_assert_ptr_nonnull(strstr(p->joined.reason, "lost"));
+	ck_assert(party_channel(p, "review").joining);
+	ck_assert(kill(control, SIGCONT) == 0);
+	PARTY_AWAIT(p, p->ups == 2 && party_channel(p, "review").member);
+	ck_assert(is_member("review"));
+	agent_post(scribe, "review", "heard");
+	PARTY_AWAIT(p, party_got(p, "heard") == 1);
+	end(p);
+}
+END_TEST
+
 START_TEST(refused_late)
 {
 	static char	 general[] = "general";
@@ -340,6 +366,7 @@ main(void)
 	tcase_add_test(joins, asked_for_at_once);
 	tcase_add_test(joins, while_the_link_is_lost);
 	tcase_add_test(away, without_control);
+	tcase_add_test(away, lost_while_it_becomes_a_member);
 	tcase_add_test(away, refused_late);
 	tcase_add_test(away, killed_brokers);
 	return test_main("joins", joins, away, NULL);
