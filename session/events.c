@@ -13,7 +13,7 @@
 /* A host cuts a context of more than 10,000 characters. */
 #define CONTEXT_MOST	9500
 #define MESSAGE_MOST	3000	/* bytes of a text; what is longer is told of */
-#define HEAD_MOST	800	/* of what stands around it */
+#define HEAD_MOST	1500	/* of what stands around them */
 #define MODEL_MOST	128
 #define WAITS_MOST	200
 
@@ -65,15 +65,18 @@ show_one(struct events *ev, struct page *p, struct delivery *d,
 			    .stored_ms = d->stored_ms,
 			    .historical = d->historical,
 			    .mentioned = j.mentioned };
-	size_t		len = told_len(&d->m);
+	struct page	one = { .s = NULL };
 
-	if (len > MESSAGE_MOST || p->len + len + HEAD_MOST > CONTEXT_MOST) {
+	told_add(&one, &t, MESSAGE_MOST);
+	p->failed |= one.failed;
+	if (told_len(&d->m) > MESSAGE_MOST || p->failed ||
+	    p->len + one.len > CONTEXT_MOST - HEAD_MOST)
 		u->left++;
-		return;
+	else {
+		page_add(p, "%s", one.s);
+		ev->shown[ev->n_shown++] = d;
 	}
-	told_add(p, &t, MESSAGE_MOST);
-	/* Parts that are no text may be long, too; it is shown then. */
-	ev->shown[ev->n_shown++] = d;
+	page_free(&one);
 }
 
 static void

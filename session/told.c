@@ -8,7 +8,6 @@
 #define NAME_MOST	64	/* characters */
 #define ID_MOST		128
 #define CHANNEL_MOST	CHANNEL_MAX
-#define PART_MOST	2000
 #define MARK		"| "
 
 size_t
@@ -76,12 +75,13 @@ add_head(struct page *p, const struct told *t)
 	page_add(p, "\n");
 }
 
-/* What is no text, as the JSON that it is. */
+/* What is no text, as the JSON that it is; of all of it at most so much. */
 static void
-add_parts(struct page *p, const struct message *m)
+add_parts(struct page *p, const struct message *m, size_t most)
 {
 	const cJSON	*part, *kind;
 	char		*text;
+	size_t		 len;
 
 	cJSON_ArrayForEach(part, m->parts) {
 		kind = json_get(part, "kind");
@@ -93,9 +93,13 @@ add_parts(struct page *p, const struct message *m)
 			return;
 		}
 		page_add(p, MARK);
-		page_data(p, text, PART_MOST);
+		page_data(p, text, most);
 		page_add(p, "\n");
+		len = strlen(text);
 		free(text);
+		if (len >= most)
+			return;
+		most -= len;
 	}
 }
 
@@ -111,6 +115,6 @@ told_add(struct page *p, const struct told *t, size_t most)
 	add_head(p, t);
 	if (text[0] != '\0')
 		page_quote(p, MARK, text, most);
-	add_parts(p, t->m);
+	add_parts(p, t->m, most);
 	free(text);
 }

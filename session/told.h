@@ -24,7 +24,7 @@ struct told {
 	bool			 historical, mentioned;
 };
 
-/* With at most `most` characters of its text. */
+/* With at most `most` characters of its text, and of what else it has. */
 void	told_add(struct page *, const struct told *, size_t most);
 /* "#general", "direct message", "to any reviewer". */
 void	told_where(struct page *, const struct told *);
