@@ -26,7 +26,7 @@
 #define TURN_MS		100
 #define READ_SIZE	16384
 #define GRACE_MS	1000	/* for calls under way when the client went */
-#define LEAVE_MS	2000	/* from the end of work to that of the process */
+#define LEAVE_MS	2000	/* from the last turn to the process's end */
 #define FLUSH_MS	500	/* of that, for who does not read */
 #define N_FIXED		3	/* stdin, stdout, signals */
 #define N_FDS		(N_FIXED + HOOKSOCK_FDS)

@@ -114,8 +114,8 @@ run(struct session *s, struct mcp_call *c, const cJSON *args)
 
 	(void)args;
 	if (s->ep == NULL) {
-		tool_ok(c, "Off the mesh: %s.\nThe tools say the same until the "
-		    "session is started again with that.", s->conf.why_not);
+		tool_ok(c, "Off the mesh: %s.\nThe tools say the same until "
+		    "the session is started again with that.", s->conf.why_not);
 		return;
 	}
 	add_self(&p, s);
