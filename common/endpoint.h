@@ -149,7 +149,8 @@ void	endpoint_reconnect(struct endpoint *);
  * and all is stored before the link is closed, or timeout_ms are over.
  */
 void	endpoint_leave_mesh(struct endpoint *, int64_t timeout_ms);
-/* At once.  Operations under way end.  NULL is fine. */
+/* At once.  Operations under way end, and deliveries that are not settled are
+ * gone.  NULL is fine. */
 void	endpoint_free(struct endpoint *);
 
 const char *endpoint_id(const struct endpoint *);
