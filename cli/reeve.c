@@ -22,10 +22,10 @@
 extern const struct command
 	cmd_attach, cmd_channels, cmd_config, cmd_dead, cmd_down, cmd_help,
 	cmd_history, cmd_hook, cmd_init, cmd_join, cmd_launch, cmd_leave,
-	cmd_listen, cmd_log, cmd_logs, cmd_mcp, cmd_memberships, cmd_migrate,
-	cmd_onboard, cmd_personas, cmd_ps, cmd_purge, cmd_reshard,
-	cmd_restart, cmd_roster, cmd_send, cmd_spawn, cmd_start, cmd_status,
-	cmd_stop, cmd_up, cmd_wait;
+	cmd_listen, cmd_log, cmd_logs, cmd_mcp, cmd_memberships, cmd_memory,
+	cmd_migrate, cmd_onboard, cmd_peers, cmd_personas, cmd_ps, cmd_purge,
+	cmd_reshard, cmd_restart, cmd_roster, cmd_send, cmd_spawn, cmd_start,
+	cmd_status, cmd_stop, cmd_up, cmd_wait;
 
 const struct command *const commands[] = {
 	&cmd_init, &cmd_up, &cmd_down, &cmd_status, &cmd_wait, &cmd_restart,
@@ -33,8 +33,8 @@ const struct command *const commands[] = {
 	&cmd_spawn, &cmd_launch, &cmd_ps, &cmd_attach, &cmd_logs, &cmd_log,
 	&cmd_purge, &cmd_onboard, &cmd_send, &cmd_listen, &cmd_join,
 	&cmd_leave, &cmd_memberships, &cmd_roster, &cmd_channels,
-	&cmd_history, &cmd_mcp, &cmd_hook, &cmd_dead, &cmd_config, &cmd_help,
-	NULL };
+	&cmd_history, &cmd_mcp, &cmd_hook, &cmd_dead, &cmd_peers, &cmd_memory,
+	&cmd_config, &cmd_help, NULL };
 
 /* --- help --------------------------------------------------------------------- */
 

@@ -108,13 +108,25 @@ set_replicas(struct config *c, const char *v, struct error *e)
 
 /* A line ends at its end, so it cannot hold one. */
 static int
-set_workspace(struct config *c, const char *v, struct error *e)
+set_path(char **where, const char *key, const char *v, struct error *e)
 {
 	if (v[0] != '/' || v[strcspn(v, "\r\n")] != '\0' ||
 	    v[strlen(v) - 1] == ' ' || v[strlen(v) - 1] == '\t')
-		return error_set(e, EX_CONFIG, "workspace: expected an "
-		    "absolute path, not \"%s\"", v);
-	return replace(&c->workspace, v, e);
+		return error_set(e, EX_CONFIG, "%s: expected an absolute "
+		    "path, not \"%s\"", key, v);
+	return replace(where, v, e);
+}
+
+static int
+set_workspace(struct config *c, const char *v, struct error *e)
+{
+	return set_path(&c->workspace, "workspace", v, e);
+}
+
+static int
+set_memory_slot(struct config *c, const char *v, struct error *e)
+{
+	return set_path(&c->memory_slot, "memory-slot", v, e);
 }
 
 static const struct key keys[] = {
@@ -122,6 +134,7 @@ static const struct key keys[] = {
 	{ "servers",		set_servers },
 	{ "listen",		set_listen },
 	{ "workspace",		set_workspace },
+	{ "memory-slot",	set_memory_slot },
 	{ "lease-ttl",		set_lease_ttl },
 	{ "dedup-window",	set_dedup_window },
 	{ "replicas",		set_replicas },
@@ -325,6 +338,9 @@ config_read(struct config *c, const char *state, const char *file,
 int
 config_inherit(struct config *c, const struct config *was, struct error *e)
 {
+	if (c->memory_slot == NULL && was->memory_slot != NULL &&
+	    replace(&c->memory_slot, was->memory_slot, e) == -1)
+		return -1;
 	if (c->workspace != NULL || was->workspace == NULL)
 		return 0;
 	return replace(&c->workspace, was->workspace, e);
@@ -370,7 +386,7 @@ duration_text(char *buf, size_t size, int64_t ms)
 char *
 config_text(const struct config *c)
 {
-	char	*text = NULL, *workspace = NULL;
+	char	*text = NULL, *paths = NULL;
 	char	 listen[300] = "", ttl[32], window[32];
 
 	if (c->embedded)
@@ -378,8 +394,13 @@ config_text(const struct config *c)
 		    c->listen_host, c->listen_port);
 	duration_text(ttl, sizeof(ttl), c->lease_ttl_ms);
 	duration_text(window, sizeof(window), c->dedup_window_ms);
-	if (c->workspace != NULL && asprintf(&workspace, "workspace = %s\n",
-	    c->workspace) == -1)
+	if (asprintf(&paths, "%s%s%s%s%s%s",
+	    c->workspace == NULL ? "" : "workspace = ",
+	    c->workspace == NULL ? "" : c->workspace,
+	    c->workspace == NULL ? "" : "\n",
+	    c->memory_slot == NULL ? "" : "memory-slot = ",
+	    c->memory_slot == NULL ? "" : c->memory_slot,
+	    c->memory_slot == NULL ? "" : "\n") == -1)
 		return NULL;
 	if (asprintf(&text,
 	    "# Made by reeve init; see reeve.conf(5).\n"
@@ -391,9 +412,9 @@ config_text(const struct config *c)
 	    "replicas = %d\n"
 	    "%s",
 	    c->space, c->servers, listen, ttl, window, c->replicas,
-	    workspace == NULL ? "" : workspace) == -1)
+	    paths) == -1)
 		text = NULL;
-	free(workspace);
+	free(paths);
 	return text;
 }
 
@@ -404,6 +425,7 @@ config_free(struct config *c)
 	free(c->space);
 	free(c->servers);
 	free(c->workspace);
+	free(c->memory_slot);
 	free(c->listen_host);
 	memset(c, 0, sizeof(*c));
 }

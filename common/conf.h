@@ -18,6 +18,8 @@ struct config {
 	char	*servers;		/* NATS URLs, comma-separated */
 	char	*workspace;		/* of the agents' files, absolute; NULL:
 					   none is set, and no agents are run */
+	char	*memory_slot;		/* path of the declaration, absolute;
+					   NULL: memory-provider.json there */
 	bool	 embedded;		/* we run the broker ... */
 	char	*listen_host;		/* ... here */
 	int	 listen_port;
@@ -53,7 +55,8 @@ int	config_open(struct config *, const char *option, struct error *);
  */
 int	config_read(struct config *, const char *state, const char *file,
 	    struct error *);
-/* What a host's file leaves to the state directory: its workspace. */
+/* What a host's file leaves to the state directory: its workspace, and where
+ * the memory slot is. */
 int	config_inherit(struct config *, const struct config *was,
 	    struct error *);
 /* Listen here, HOST:PORT, and let servers name that. EX_CONFIG. */

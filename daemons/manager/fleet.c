@@ -11,6 +11,7 @@
 #include "json.h"
 #include "lifelog.h"
 #include "log.h"
+#include "peers.h"
 
 #include "manager.h"
 
@@ -327,6 +328,34 @@ fleet_note(const struct manager *m, const struct note *n, const char *ev,
 	    "agent" : n->agent, n->name);
 	lifelog_note(&m->role->config, LIFELOG_LIFECYCLE, ev, identity,
 	    "id=%s how=%s", n->id, how);
+}
+
+static void
+mark(const struct config *c, const char *identity, bool stopped)
+{
+	struct error	e;
+
+	if ((stopped && peers_mark(c, identity, PEER_STOPPED, true, &e) ==
+	    -1) || (!stopped && (peers_mark(c, identity, PEER_STOPPED, false,
+	    &e) == -1 || peers_mark(c, identity, PEER_IDLE, false, &e) ==
+	    -1)))
+		log_warn("cannot mark a peer", "identity=%s error=%s",
+		    identity, log_str(e.text));
+}
+
+void
+fleet_mark(const struct manager *m, const struct note *n, bool stopped)
+{
+	const struct config	*c = &m->role->config;
+	char			 identity[2 * SLOT_NAME_MAX + 2];
+	struct peers		 p;
+
+	snprintf(identity, sizeof(identity), "%s-%s", n->agent == NULL ?
+	    "agent" : n->agent, n->name);
+	if (peers_load(&p, c, NULL) == 0 &&
+	    peers_find(&p, n->name) != NULL)
+		mark(c, identity, stopped);
+	peers_free(&p);
 }
 
 /* Tell the terminal.  Noted first where it is removed later: a manager after

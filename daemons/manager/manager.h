@@ -150,6 +150,9 @@ void	fleet_unbind(struct manager *);
 /* In lifecycle.log: what was done with one. */
 void	fleet_note(const struct manager *, const struct note *,
 	    const char *ev, const char *how);
+/* Of a peer of this host: a person has stopped it, or it is started; so is
+ * not to be woken, or is again. */
+void	fleet_mark(const struct manager *, const struct note *, bool stopped);
 /* {name, id, role, ...} of one. */
 cJSON	*fleet_json(const struct manager *, const struct agent *);
 

@@ -87,6 +87,8 @@ run_stop(struct manager *m, struct request *rq, cJSON **data, struct error *e)
 		return error_set(e, EX_NOUSER, "%s has ended already",
 		    a->note.name);
 	rq->ask = NULL;
+	if (rq->tier == TIER_ADMIN)
+		fleet_mark(m, &a->note, true);
 	fleet_stop(m, a, rq->tier == TIER_ADMIN ? SLOT_TOLD : SLOT_ENDED,
 	    !graceful, ask);
 	return 1;

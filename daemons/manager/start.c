@@ -372,6 +372,7 @@ finish(struct start *s, struct error *e)
 	slot_live(s->slot, s->note.started_ms);
 	log_info("started", "name=%s id=%s agent=%s", s->note.name,
 	    s->note.id, log_str(s->note.agent));
+	fleet_mark(m, &s->note, false);
 	fleet_note(m, &s->note, "start", s->again ? "again" : "new");
 	answer = answer_json(&s->note);
 	fleet_add(m, &s->note, s->slot);
