@@ -18,14 +18,6 @@ bucket_read(struct bus *b, const char *space, enum bucket_kind kind,
 	return watch_wait(b, w, 1, READ_MS, e);
 }
 
-void
-bucket_done(struct watch *w)
-{
-	if (w != NULL)
-		watch_unbind(w);
-	watch_free(w);
-}
-
 int
 bucket_show(struct cli *cli, enum bucket_kind kind,
     const struct watch_ops *ops, void *table,
@@ -44,8 +36,8 @@ bucket_show(struct cli *cli, enum bucket_kind kind,
 		code = show(cli, table);
 	else
 		code = cli_fail(&e);
+	watch_free(w);
 	bus_close(b);
-	bucket_done(w);
 	creds_wipe(&creds);
 	return code;
 }

@@ -7,8 +7,8 @@
 
 /*
  * A bucket, or one key of it, read once into a table.  0, or -1 with *e.  *w
- * feeds the table until the bus is closed: bucket_done after bus_close, also
- * after an error.
+ * feeds the table until watch_free, before the bus is closed and also after an
+ * error.
  */
 int	bucket_read(struct bus *, const char *space, enum bucket_kind,
 	    const char *key, const struct watch_ops *, void *table,
@@ -20,7 +20,5 @@ int	bucket_read(struct bus *, const char *space, enum bucket_kind,
  */
 int	bucket_show(struct cli *, enum bucket_kind, const struct watch_ops *,
 	    void *table, int (*show)(const struct cli *, const void *table));
-/* NULL is fine.  Resets the table. */
-void	bucket_done(struct watch *);
 
 #endif

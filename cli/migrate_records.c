@@ -105,8 +105,6 @@ read_all(struct migrate *m, enum bucket_kind kind,
 	r = bucket_read(m->bus, m->want.space, kind, ">", ops, &table,
 	    &w, e);
 	*c = table;
-	if (w != NULL)
-		watch_leave(w);
 	watch_free(w);
 	return r;
 }

@@ -317,7 +317,6 @@ add_backlogs(struct cli *cli, struct bus *b, cJSON *report, struct error *e)
 		while (a.open > 0 && bus_alive(b))
 			bus_turn(b, NULL, 0, 50);
 	}
-	watch_unbind(w);
 	watch_free(w);
 	acls_free(acls);
 	return r;

@@ -50,8 +50,6 @@ shards_read(struct bus *b, const char *space, struct layout *l,
 		    " of the members bucket is unreadable");
 	*l = f.layout;
 	*seq = f.seq;
-	if (w != NULL)
-		watch_leave(w);
 	watch_free(w);
 	return r;
 }

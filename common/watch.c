@@ -75,7 +75,7 @@ watch_free(struct watch *w)
 {
 	if (w == NULL)
 		return;
-	give_up(w);
+	watch_unbind(w);
 	w->ops->reset(w->table);
 	keyset_clear(&w->keys);
 	free(w);
@@ -343,16 +343,11 @@ void
 watch_unbind(struct watch *w)
 {
 	give_up(w);
-	w->sub = NULL;		/* went with its bus */
+	if (w->bus != NULL)
+		bus_unsubscribe(w->bus, w->sub);
+	w->sub = NULL;
 	w->bus = NULL;
 	w->synced = false;
-}
-
-void
-watch_leave(struct watch *w)
-{
-	forget(w);
-	w->bus = NULL;
 }
 
 bool

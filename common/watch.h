@@ -64,6 +64,7 @@ struct watch;
 /* key: ">" for the whole bucket, or one key.  NULL when out of memory. */
 struct watch *watch_new(const char *space, enum bucket_kind, const char *key,
 	    const struct watch_ops *, void *table);
+/* Unbinds it first; NULL is fine.  Resets the table. */
 void	watch_free(struct watch *);
 /* For a credential that may create consumers of the bucket and delete none,
  * as an agent's: a new name for each creation. */
@@ -72,10 +73,9 @@ void	watch_name_anew(struct watch *);
 /* On a new connection: reset the table and begin to read the bucket again,
  * which goes on in the bus's turns and in watch_tend. */
 int	watch_bind(struct watch *, struct bus *, struct error *);
-/* The connection is gone: forget it. */
+/* Before its bus is closed, which still takes in what comes: the table stays
+ * as it is from now on. */
 void	watch_unbind(struct watch *);
-/* The connection stays, and the watch is done with. */
-void	watch_leave(struct watch *);
 /* Has everything that was there when it was bound been applied? */
 bool	watch_synced(const struct watch *);
 bool	watch_all_synced(struct watch *const *, size_t n);

@@ -163,8 +163,6 @@ flight_turn(void)
 void
 flight_end(void)
 {
-	if (f.bus != NULL)
-		watch_unbind(f.watch);
 	watch_free(f.watch);
 	bus_close(f.bus);
 	f.bus = NULL;
