@@ -15,6 +15,7 @@
 #define BACKOFF_MS	100
 #define BACKOFF_MAX_MS	5000
 #define IDLE_WAIT_MS	60000
+#define EXIT_WAIT_MS	300
 
 /*
  * A try: bus_open blocks for up to 2 s at each server that does not answer, so
@@ -36,6 +37,19 @@ struct try {
 	struct error	 why;
 };
 
+/*
+ * Who is left behind when the program ends must not be in the middle of
+ * anything: what its libraries clean up then it would still use.  Most are
+ * done at once; one that is not waits for the network, and harms nobody.
+ */
+static struct {
+	pthread_once_t	once;
+	pthread_mutex_t	lock;
+	pthread_cond_t	less;
+	unsigned	n;
+} behind = { PTHREAD_ONCE_INIT, PTHREAD_MUTEX_INITIALIZER,
+    PTHREAD_COND_INITIALIZER, 0 };
+
 struct uplink {
 	const struct endpoint_conf	*conf;
 	struct try			*try;	/* NULL, or under way, or of
@@ -44,6 +58,44 @@ struct uplink {
 	int				 fd;
 	int64_t				 next_ms, backoff_ms;
 };
+
+/* --- those that are left behind --------------------------------------------------- */
+
+static void
+await_left_behind(void)
+{
+	struct timespec	until;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_nsec += EXIT_WAIT_MS * 1000000L;
+	if (until.tv_nsec >= 1000000000L) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000L;
+	}
+	pthread_mutex_lock(&behind.lock);
+	while (behind.n > 0 && pthread_cond_timedwait(&behind.less,
+	    &behind.lock, &until) == 0)
+		;
+	pthread_mutex_unlock(&behind.lock);
+}
+
+/* libnats readies itself and what it uses here, not in a thread: so ours is
+ * asked before they are, when the program ends. */
+static void
+prepare(void)
+{
+	(void)nats_Open(-1);
+	(void)atexit(await_left_behind);
+}
+
+static void
+count_behind(int more)
+{
+	pthread_mutex_lock(&behind.lock);
+	behind.n += (unsigned)more;
+	pthread_cond_signal(&behind.less);
+	pthread_mutex_unlock(&behind.lock);
+}
 
 /* --- a try ---------------------------------------------------------------------- */
 
@@ -95,6 +147,8 @@ try_run(void *arg)
 	if (left) {
 		bus_close(t->bus);
 		try_free(t);
+		nats_ReleaseThreadMemory();
+		count_behind(-1);
 	}
 	return NULL;
 }
@@ -155,12 +209,13 @@ try_leave(struct try *t)
 
 	pthread_mutex_lock(&t->lock);
 	t->left = true;
-	done = t->done;
-	pthread_mutex_unlock(&t->lock);
-	if (!done) {
+	if (!(done = t->done)) {
 		pthread_detach(t->thread);
-		return;
+		count_behind(1);
 	}
+	pthread_mutex_unlock(&t->lock);
+	if (!done)
+		return;
 	pthread_join(t->thread, NULL);
 	bus_close(t->bus);
 	try_free(t);
@@ -175,6 +230,7 @@ uplink_new(const struct endpoint_conf *conf)
 
 	if (l == NULL)
 		return NULL;
+	pthread_once(&behind.once, prepare);
 	l->conf = conf;
 	l->backoff_ms = BACKOFF_MS;
 	if ((l->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1) {

@@ -2,6 +2,7 @@
 
 /* An agent's side: its link. */
 #include <sys/socket.h>
+#include <sys/wait.h>
 
 #include <netinet/in.h>
 #include <stdio.h>
@@ -256,6 +257,37 @@ START_TEST(it_says_what_it_cannot_be)
 }
 END_TEST
 
+/*
+ * The program ends while a thread that was left behind still connects: what
+ * the libraries clean up then must not be pulled from under it.
+ */
+START_TEST(a_program_ends_while_it_connects)
+{
+	struct endpoint_conf	 c = { .servers = "nats://127.0.0.1:1",
+				    .space = "t" };
+	struct endpoint		*ep;
+	struct error		 e;
+	unsigned		 i;
+	pid_t			 pid;
+	int			 status;
+
+	for (i = 0; i < 100; i++) {
+		fflush(NULL);
+		ck_assert((pid = fork()) != -1);
+		if (pid == 0) {
+			if (endpoint_new(&ep, &c, NULL, NULL, &e) == -1)
+				_exit(1);
+			endpoint_turn(ep, NULL, 0, (int64_t)(i % 3));
+			endpoint_free(ep);
+			exit(0);
+		}
+		ck_assert(waitpid(pid, &status, 0) == pid);
+		ck_assert_msg(WIFEXITED(status) && WEXITSTATUS(status) == 0,
+		    "%u: status %x", i, (unsigned)status);
+	}
+}
+END_TEST
+
 static TCase *
 with_agent(const char *name)
 {
@@ -278,5 +310,7 @@ main(void)
 	tcase_add_test(link, a_broker_that_is_silent_is_lost);
 	tcase_add_test(link, it_connects_anew_when_told);
 	tcase_add_test(alone, it_says_what_it_cannot_be);
+	tcase_add_test(alone, a_program_ends_while_it_connects);
+	tcase_set_timeout(alone, 30);
 	return test_main("endpoint_link", link, alone, NULL);
 }
