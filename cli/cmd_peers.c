@@ -14,7 +14,7 @@
 struct peers_opts {
 	const char	*cwd;
 	struct strlist	 runtimes;
-	bool		 force;
+	bool		 force, watch;
 };
 
 static const struct opt options[] = {
@@ -24,6 +24,8 @@ static const struct opt options[] = {
 	    "RUNTIME,...", "add: claude, codex ...; claude" },
 	{ "force", OPT_FLAG, offsetof(struct peers_opts, force), NULL,
 	    "remove: though it is live" },
+	{ "watch", OPT_FLAG, offsetof(struct peers_opts, watch), NULL,
+	    "list: anew at each Enter, until q or the end of input" },
 	OPT_END };
 
 static int
@@ -123,6 +125,32 @@ list(struct cli *cli, const struct peers *p)
 			    r->personality), r->cwd);
 	}
 	return table_print(&t);
+}
+
+/* On a terminal, in the place of what was shown before. */
+static int
+watch(struct cli *cli)
+{
+	bool		 screen = !cli->json && isatty(STDOUT_FILENO) == 1;
+	char		 line[80] = "";
+	struct peers	 p;
+	struct error	 e;
+	int		 code;
+
+	do {
+		if (strchr(line, 'q') != NULL)
+			return EX_OK;
+		if (screen)
+			printf("\033[H\033[2J");
+		code = peers_load(&p, &cli->config, &e) == -1 ?
+		    cli_fail(&e) : list(cli, &p);
+		peers_free(&p);
+		if (screen)
+			printf("\nEnter: again, q: end ");
+		fflush(stdout);
+	} while (code == EX_OK && !ferror(stdout) &&
+	    fgets(line, sizeof(line), stdin) != NULL);
+	return code;
 }
 
 static int
@@ -405,13 +433,17 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 
 	if (cli_load(cli, &e) == -1)
 		return cli_fail(&e);
-	if (strcmp(verb, "add") == 0 && argc == 2 && !o->force)
+	if (strcmp(verb, "add") == 0 && argc == 2 && !o->force && !o->watch)
 		return add(cli, o, argv[1]);
+	if (strcmp(verb, "list") == 0 && argc < 2 && !o->force && !adds &&
+	    o->watch)
+		return watch(cli);
 	if (peers_load(&p, &cli->config, &e) == -1)
 		code = cli_fail(&e);
-	else if (strcmp(verb, "list") == 0 && argc < 2 && !o->force && !adds)
+	else if (strcmp(verb, "list") == 0 && argc < 2 && !o->force && !adds &&
+	    !o->watch)
 		code = list(cli, &p);
-	else if (argc == 2 && !adds && ((strcmp(verb, "show") == 0 &&
+	else if (argc == 2 && !adds && !o->watch && ((strcmp(verb, "show") == 0 &&
 	    !o->force) || strcmp(verb, "remove") == 0))
 		code = of_one(cli, o, &p, verb, argv[1]);
 	else {

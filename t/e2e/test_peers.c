@@ -160,6 +160,30 @@ START_TEST(many_at_once)
 }
 END_TEST
 
+START_TEST(a_view_that_is_refreshed)
+{
+	char	 cmd[900], *at;
+	FILE	*f;
+	size_t	 n;
+
+	add_peer("ada", "claude");
+	snprintf(cmd, sizeof(cmd), "printf '\\n\\nq\\n\\n' | %s/reeve "
+	    "--state %s peers --watch --json", getenv("REEVE_BINDIR") == NULL
+	    ? "." : getenv("REEVE_BINDIR"), sp->state);
+	ck_assert_ptr_nonnull(f = popen(cmd, "r"));
+	n = fread(answer, 1, sizeof(answer) - 1, f);
+	answer[n] = '\0';
+	ck_assert_int_eq(pclose(f), 0);
+	/* At the start, and twice when asked. */
+	for (n = 0; n < 3; n++) {
+		at = strstr(answer, "[{\"personality\":\"ada\"");
+		ck_assert_ptr_nonnull(at);
+		memmove(answer, at + 1, strlen(at));
+	}
+	ck_assert_ptr_null(strstr(answer, "[{\"personality\":\"ada\""));
+}
+END_TEST
+
 /* --- memory ------------------------------------------------------------------------- */
 
 START_TEST(the_five_occasions)
@@ -304,6 +328,7 @@ main(void)
 	tcase_set_timeout(idle, 60);
 	tcase_add_test(idle, a_registry);
 	tcase_add_test(idle, many_at_once);
+	tcase_add_test(idle, a_view_that_is_refreshed);
 	tcase_add_test(idle, the_five_occasions);
 	tcase_add_test(idle, no_way_back_to_the_plugin);
 	tcase_add_test(idle, life_goes_on_without_memory);

@@ -114,6 +114,7 @@ START_TEST(mistakes_are_named_with_their_line)
 	refused("replicas = 2\n", "1: ", "1, 3 or 5");
 	refused("workspace = team\n", "1: ", "absolute path");
 	refused("workspace =\n", "1: ", "absolute path");
+	refused("memory-slot = m.json\n", "1: ", "memory-slot: expected an");
 	refused("replicas = 1\nspace = a\n\nreplicas = 1\n", "4: ",
 	    "replicas: given already in line 1");
 	refused("listen=h:1\nlisten=h:1\n", "2: ", "in line 1");
@@ -152,7 +153,8 @@ START_TEST(settings_come_back)
 	char	*first, *second;
 
 	ck_assert_int_eq(read_text("listen = h:7\nlease-ttl = 90s\n"
-	    "workspace = /a b\n"), 0);
+	    "workspace = /a b\nmemory-slot = /etc/m.json\n"), 0);
+	ck_assert_str_eq(c.memory_slot, "/etc/m.json");
 	ck_assert_ptr_nonnull(first = config_text(&c));
 	config_free(&c);
 	ck_assert_msg(read_text(first) == 0, "%s", e.text);
