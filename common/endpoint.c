@@ -235,6 +235,9 @@ void
 endpoint_turn(struct endpoint *ep, struct pollfd *extra, size_t n_extra,
     int64_t timeout_ms)
 {
+	int64_t	most;
+	size_t	i;
+
 	if (n_extra > EXTRA_MAX)
 		n_extra = EXTRA_MAX;
 	if (ep->bus == NULL) {
@@ -242,11 +245,16 @@ endpoint_turn(struct endpoint *ep, struct pollfd *extra, size_t n_extra,
 		return;
 	}
 	tend(ep);
-	if (ep->bus == NULL)
-		timeout_ms = 0;
-	else
-		bus_turn(ep->bus, extra, n_extra, timeout_ms > TURN_MS ?
-		    TURN_MS : timeout_ms);
+	if (ep->bus == NULL) {
+		for (i = 0; i < n_extra; i++)
+			extra[i].revents = 0;
+		return;
+	}
+	most = join_part_wait_ms(ep->joins);
+	if (most > TURN_MS)
+		most = TURN_MS;
+	bus_turn(ep->bus, extra, n_extra, timeout_ms > most ? most :
+	    timeout_ms);
 	tend(ep);
 }
 

@@ -123,6 +123,8 @@ void	hear_live(struct hear_part *, const char *pattern, natsMsg *m);
  * this agent's own, or was given already. */
 bool	hear_historical(struct hear_part *, const struct endpoint_said *,
 	    bool historical);
+/* How long (ms) a turn may wait for the sake of what is being joined. */
+int64_t	join_part_wait_ms(const struct join_part *);
 /* Leaving the mesh: nothing more is taken, what is not settled goes back. */
 void	hear_give_back(struct hear_part *);
 /* Write the last presence of this agent, offline; is it stored, or can it not

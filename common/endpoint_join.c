@@ -536,6 +536,23 @@ join_part_tend(struct join_part *p, struct error *e)
 	return 0;
 }
 
+int64_t
+join_part_wait_ms(const struct join_part *p)
+{
+	const struct channel	*ch;
+	int64_t			 due = INT64_MAX, left;
+
+	if (p->boot == BOOT_SETTLE)
+		due = p->settled_ms;
+	TAILQ_FOREACH(ch, &p->channels, entry)
+		if (ch->phase == PHASE_SETTLE && ch->settled_ms < due)
+			due = ch->settled_ms;
+	if (due == INT64_MAX)
+		return INT64_MAX;
+	left = due - clock_ms();
+	return left > 0 ? left : 0;
+}
+
 /* --- what is asked for ---------------------------------------------------------------------- */
 
 static int
