@@ -209,5 +209,6 @@ main(int argc, char **argv)
 		(void)put(STDOUT_FILENO, t.s, t.len);
 	else
 		read_rest();
+	free(t.s);
 	return 0;
 }
