@@ -111,19 +111,19 @@ END_TEST
 START_TEST(many_changes_are_written_once)
 {
 	struct seat	s = { .ups = 0 };
-	uint64_t	rev;
+	uint64_t	rev, now;
 
 	seat_up(&s, scout, ENDPOINT_PRESENCE);
 	rev = presence_rev(scout);
 	endpoint_set_status(s.ep, STATUS_WAITING, "for you");
 	endpoint_set_attention(s.ep, "dnd");
 	endpoint_set_model(s.ep, "m2");
-	TURN_UNTIL(presence_rev(scout) > rev, &s);
+	TURN_UNTIL((now = presence_rev(scout)) > rev, &s);
+	ck_assert_uint_eq(now, rev + 1);
 	check_record(scout, "\"waiting\"", true);
 	check_record(scout, "for you", true);
 	check_record(scout, "dnd", true);
 	check_record(scout, "m2", true);
-	ck_assert_uint_eq(presence_rev(scout), rev + 1);
 	seat_free(&s);
 }
 END_TEST
@@ -136,8 +136,10 @@ START_TEST(one_that_falls_silent_has_gone_once)
 
 	seat_up(&b, scribe, ENDPOINT_ROSTER);
 	seat_up(&a, scout, ENDPOINT_PRESENCE);
+	/* One record that replaces another may be all that is seen. */
+	TURN_UNTIL(strcmp(b.peers, " +scout") == 0, &a, &b);
 	endpoint_set_attention(a.ep, "focus");
-	TURN_UNTIL(strstr(b.peers, "~scout") != NULL, &a, &b);
+	TURN_UNTIL(strcmp(b.peers, " +scout ~scout") == 0, &a, &b);
 	b.peers[0] = '\0';
 	seat_free(&a);				/* as a crash: no good-bye */
 	check_record(scout, "\"status\":\"idle\"", true);
