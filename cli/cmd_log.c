@@ -85,18 +85,16 @@ drop(struct tail *t, size_t i)
 }
 
 static bool
-knows(const struct tail *t, ino_t ino)
+among(const struct file *files, size_t n, ino_t ino)
 {
-	size_t	i;
-
-	for (i = 0; i < t->n; i++)
-		if (t->files[i].ino == ino)
+	while (n-- > 0)
+		if (files[n].ino == ino)
 			return true;
 	return false;
 }
 
 /* From the newest back, so that one which is renamed meanwhile is met again,
- * and not missed; at most to the first that is known. */
+ * and not missed. */
 static size_t
 find_new(const struct tail *t, struct file *found)
 {
@@ -114,8 +112,9 @@ find_new(const struct tail *t, struct file *found)
 		fd = open(name, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
 		if (fd == -1)
 			continue;
-		if (fstat(fd, &st) == -1 || knows(t, st.st_ino) ||
-		    (n > 0 && found[n - 1].ino == st.st_ino)) {
+		if (fstat(fd, &st) == -1 ||
+		    among(t->files, t->n, st.st_ino) ||
+		    among(found, n, st.st_ino)) {
 			close(fd);
 			continue;
 		}

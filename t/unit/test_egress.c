@@ -344,13 +344,15 @@ END_TEST
 int
 main(int argc, char **argv)
 {
-	Suite	*s = suite_create("egress");
-	TCase	*t = tcase_create("egress");
+	Suite	*s;
+	TCase	*t;
 	SRunner	*sr;
 	int	 failed;
 
 	if (argc == 2 && strcmp(argv[1], "in-sandbox") == 0)
 		return in_sandbox();
+	s = suite_create("egress");
+	t = tcase_create("egress");
 	sr = srunner_create(s);
 	tcase_add_checked_fixture(t, setup, teardown);
 	tcase_set_timeout(t, 60);
