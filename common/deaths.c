@@ -253,7 +253,7 @@ runit_told(const unsigned char b[RUNIT_SIZE], const struct life *l)
 	pid_t	pid = (pid_t)(b[12] | (unsigned)b[13] << 8 |
 		    (unsigned)b[14] << 16 | (unsigned)b[15] << 24);
 
-	return (pid == 0 || pid == l->pid) && (b[17] == 'd' || b[18] != 0);
+	return pid == l->pid && (b[17] == 'd' || b[18] != 0);
 }
 
 bool
