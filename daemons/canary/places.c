@@ -114,7 +114,8 @@ watch(struct canary *c, const struct place *p, const char *below,
 	return wd;
 }
 
-/* Also where its supervisor has only now begun with it. */
+/* Also where its supervisor has only now begun with it.  What that writes it
+ * renames; to look is to open and close its FIFO, which is no news. */
 static void
 watch_place(struct canary *c, struct place *p)
 {
@@ -123,8 +124,7 @@ watch_place(struct canary *c, struct place *p)
 	if (p->wd == -1)
 		p->wd = watch(c, p, "", COMES);
 	if (p->supervise_wd == -1)
-		p->supervise_wd = watch(c, p, "/supervise",
-		    COMES | IN_CLOSE_WRITE);
+		p->supervise_wd = watch(c, p, "/supervise", COMES);
 }
 
 static void

@@ -394,6 +394,31 @@ END_TEST
 
 /* --- the supervisor and the canary ------------------------------------------------- */
 
+static long
+switches(void)
+{
+	char	path[64], *text, *at;
+	long	n;
+
+	snprintf(path, sizeof(path), "/proc/%d/status",
+	    (int)role_pid(sp, "canary"));
+	ck_assert_ptr_nonnull(text = file_read(path, 65536, NULL, NULL));
+	ck_assert_ptr_nonnull(at = strstr(text, "\nvoluntary_ctxt_switches:"));
+	n = strtol(strchr(at, ':') + 1, NULL, 10);
+	free(text);
+	return n;
+}
+
+/* It does nothing while a command runs that does not concern it. */
+static bool
+rests(void)
+{
+	long	was = switches();
+
+	ck_assert_int_eq(reeve(sp, NULL, 0, "ps"), 0);
+	return switches() == was;
+}
+
 /* It is there again, and watches them all, as the log says. */
 static void
 lose_canary(void)
@@ -402,6 +427,7 @@ lose_canary(void)
 
 	pids[0] = agent("again", "one");
 	pids[1] = agent("again", "two");
+	AWAIT(rests());
 	ck_assert_int_eq(lines("log/lifecycle.log", "-one server_pid=",
 	    " state=watching origin=launch"), 1);
 	role_kill(sp, "canary");
