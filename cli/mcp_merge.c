@@ -5,21 +5,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "hooks.h"
 #include "jsonedit.h"
 #include "mcp_setup.h"
 #include "utf8.h"
 
 #define OURS		"cotal"
-#define HOOK_S		5	/* it ends by itself after two */
 #define BEGIN		"# reeve: begin (reeve mcp --setup codex writes " \
 			"what is between these lines)\n"
 #define BEGIN_MARK	"# reeve: begin"
 #define END		"# reeve: end\n"
 
-/* The steps of a session; those of one host are not all of another's. */
-static const char *const	claude_events[] = { "SessionStart",
-    "UserPromptSubmit", "PreToolUse", "Notification", "Stop", "StopFailure",
-    "SessionEnd", NULL };
+/* The steps of a session that it has. */
 static const char *const	codex_events[] = { "SessionStart",
     "UserPromptSubmit", "PreToolUse", "Stop", NULL };
 
@@ -79,50 +76,6 @@ mcp_setup_servers(const char *was, const char *reeve, const char *hook,
 	return set_at(was, path, 2, o, e);
 }
 
-/* For a shell: in quotes unless it is plain. */
-static char *
-shell_word(const char *s)
-{
-	static const char	plain[] = "abcdefghijklmnopqrstuvwxyz"
-				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-				    "/._+:~=@-";
-	char			*out, *to;
-
-	if (s[strspn(s, plain)] == '\0')
-		return strdup(s);
-	if ((out = malloc(4 * strlen(s) + 3)) == NULL)
-		return NULL;
-	to = out;
-	*to++ = '\'';
-	for (; *s != '\0'; s++)
-		if (*s == '\'')
-			to = stpcpy(to, "'\\''");
-		else
-			*to++ = *s;
-	strcpy(to, "'");
-	return out;
-}
-
-/* {"hooks":[{"type":"command","command":...}]}; for tools, of any name. */
-static cJSON *
-hook_group(const char *event, const char *command)
-{
-	cJSON	*group = cJSON_CreateObject(), *list, *o = NULL;
-
-	if (group != NULL && (strcmp(event, "PreToolUse") != 0 ||
-	    json_set_str(group, "matcher", "*")) &&
-	    (list = cJSON_AddArrayToObject(group, "hooks")) != NULL &&
-	    (o = cJSON_CreateObject()) != NULL) {
-		cJSON_AddItemToArray(list, o);
-		if (json_set_str(o, "type", "command") &&
-		    json_set_str(o, "command", command) &&
-		    json_set_u64(o, "timeout", HOOK_S))
-			return group;
-	}
-	cJSON_Delete(group);
-	return NULL;
-}
-
 /* A group that runs our hook, wherever that was installed, and nothing else. */
 static bool
 is_ours(const cJSON *group)
@@ -145,7 +98,7 @@ is_ours(const cJSON *group)
 static cJSON *
 with_ours(cJSON *groups, const char *event, const char *command)
 {
-	cJSON	*ours = hook_group(event, command), *c, *next;
+	cJSON	*ours = hooks_group(event, command), *c, *next;
 	bool	 done = false;
 
 	if (groups == NULL)
@@ -194,7 +147,7 @@ char *
 mcp_setup_hooks(const char *was, const char *reeve, const char *hook,
     struct error *e)
 {
-	char	*command = shell_word(hook), *text = strdup(was), *next;
+	char	*command = hooks_command(hook), *text = strdup(was), *next;
 	size_t	 i;
 
 	(void)reeve;
@@ -202,8 +155,8 @@ mcp_setup_hooks(const char *was, const char *reeve, const char *hook,
 		free(text);
 		text = no_memory(e);
 	}
-	for (i = 0; text != NULL && claude_events[i] != NULL; i++) {
-		next = add_event(text, claude_events[i], command, e);
+	for (i = 0; text != NULL && hooks_claude[i] != NULL; i++) {
+		next = add_event(text, hooks_claude[i], command, e);
 		free(text);
 		text = next;
 	}
@@ -277,7 +230,7 @@ put_codex(FILE *f, const char *reeve, const char *command)
 static char *
 codex_block(const char *reeve, const char *hook, struct error *e)
 {
-	char	*command = shell_word(hook), *text = NULL;
+	char	*command = hooks_command(hook), *text = NULL;
 	size_t	 size;
 	FILE	*f = command == NULL ? NULL : open_memstream(&text, &size);
 	bool	 ok = f != NULL && put_codex(f, reeve, command);

@@ -9,6 +9,7 @@
 #include <string.h>
 
 #include "files.h"
+#include "hooks.h"
 #include "mcp_setup.h"
 #include "setup.h"
 

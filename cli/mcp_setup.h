@@ -25,9 +25,6 @@
  */
 int	mcp_setup(const char *host, bool write, struct error *);
 
-/* The program that a hook runs. */
-#define HOOK_NAME	"reeve-hook"
-
 /* A file's text with the registration in it, malloc'd: what mcp_setup writes.
  * was: "" for a new one.  reeve, hook: paths of our programs. */
 char	*mcp_setup_servers(const char *was, const char *reeve, const char *hook,

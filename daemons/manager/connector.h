@@ -31,7 +31,8 @@ struct launch_request {
 	const char		*workspace;
 	const char		*private_dir;	/* the agent's, 0700: what a
 						   connector writes is there */
-	const char		*reeve;		/* path of our own reeve */
+	const char		*reeve;		/* paths of our own reeve */
+	const char		*hook;		/* and reeve-hook */
 	struct agent_acl	 acl;		/* what was minted */
 	const struct strlist	*capabilities;
 	bool			 transcript;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "connector.h"
+#include "hooks.h"
 #include "safepath.h"
 #include "shared.h"
 
@@ -86,11 +87,28 @@ add_servers(const struct launch_request *r, struct launch_plan *p,
 	return rc;
 }
 
+/* Beside what the user has set; a hook that he has, too, runs once. */
+static int
+add_hooks(const struct launch_request *r, struct launch_plan *p,
+    struct error *e)
+{
+	cJSON	*o = hooks_settings(r->hook);
+	char	*text = o == NULL ? NULL : json_print(o);
+	int	 rc;
+
+	cJSON_Delete(o);
+	if (text == NULL)
+		return out_of_memory(e);
+	rc = connector_args(p, e, "--settings", text, NULL);
+	free(text);
+	return rc;
+}
+
 static int
 launch(const struct launch_request *r, struct launch_plan *p, struct error *e)
 {
 	if (connector_args(p, e, "claude", NULL) == -1 ||
-	    add_servers(r, p, e) == -1)
+	    add_servers(r, p, e) == -1 || add_hooks(r, p, e) == -1)
 		return -1;
 	if (r->file->body != NULL && connector_args(p, e,
 	    "--append-system-prompt", r->file->body, NULL) == -1)

@@ -10,6 +10,7 @@
 
 #include "clock.h"
 #include "files.h"
+#include "hooks.h"
 #include "json.h"
 #include "log.h"
 #include "safepath.h"
@@ -192,7 +193,7 @@ save_creds(struct start *s, const struct creds *c, const char *file,
 
 static void
 fill_request(struct start *s, struct launch_request *q, const char *creds,
-    const char *reeve)
+    const char *reeve, const char *hook)
 {
 	const struct config	*c = &s->manager->role->config;
 	struct recipe		*rc = &s->recipe;
@@ -212,6 +213,7 @@ fill_request(struct start *s, struct launch_request *q, const char *creds,
 	q->workspace = c->workspace;
 	q->private_dir = s->dir;
 	q->reeve = reeve;
+	q->hook = hook;
 	q->acl.subscribe = rc->subscribe.v;
 	q->acl.n_subscribe = rc->subscribe.n;
 	q->acl.allow_subscribe = rc->allow_subscribe.v;
@@ -231,17 +233,22 @@ make_plan(struct start *s, struct error *e)
 	struct launch_plan	 plan;
 	char			*creds = NULL, *path = NULL;
 	char			*reeve = oneshot_program("reeve", e);
+	char			*hook = reeve == NULL ? NULL :
+				    oneshot_program(HOOK_NAME, e);
 	int			 r = -1;
 
-	if (reeve == NULL)
+	if (hook == NULL) {
+		free(reeve);
 		return -1;
+	}
 	if (asprintf(&creds, "%s/agent.creds", s->dir) == -1 ||
 	    asprintf(&path, "%s/launch.json", s->dir) == -1)
 		fatal_memory();
-	fill_request(s, &q, creds, reeve);
+	fill_request(s, &q, creds, reeve, hook);
 	if (plan_make(s->recipe.connector, &q, &plan, e) == 0)
 		r = launch_plan_save(&plan, path, e);
 	launch_plan_free(&plan);
+	free(hook);
 	free(reeve);
 	free(path);
 	free(creds);

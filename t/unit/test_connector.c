@@ -56,6 +56,7 @@ stage(void)
 	r.workspace = root;
 	r.private_dir = private_dir;
 	r.reeve = "/usr/bin/reeve";
+	r.hook = "/usr/libexec/reeve/reeve-hook";
 	agent_file_acl(&file, &r.acl);
 	r.capabilities = &file.capabilities.items;
 	launch_plan_init(&p);
@@ -446,6 +447,24 @@ START_TEST(a_command_is_its_words)
 }
 END_TEST
 
+/* What claude is told to run at a step. */
+static const char *
+hook_of(const char *step)
+{
+	static char	 command[200];
+	cJSON		*o = cJSON_Parse(after("--settings"));
+	const cJSON	*group, *hook;
+
+	group = cJSON_GetArrayItem(json_get(json_get(o, "hooks"), step), 0);
+	hook = cJSON_GetArrayItem(json_get(group, "hooks"), 0);
+	ck_assert_ptr_nonnull(hook);
+	ck_assert_str_eq(json_get(hook, "type")->valuestring, "command");
+	snprintf(command, sizeof(command), "%s",
+	    json_get(hook, "command")->valuestring);
+	cJSON_Delete(o);
+	return command;
+}
+
 START_TEST(claude_gets_the_mesh_and_its_persona)
 {
 	r.model = "opus";
@@ -456,6 +475,8 @@ START_TEST(claude_gets_the_mesh_and_its_persona)
 	arg_at("--strict-mcp-config");
 	ck_assert_str_eq(after("--mcp-config"), "{\"mcpServers\":{\"cotal\":"
 	    "{\"command\":\"/usr/bin/reeve\",\"args\":[\"mcp\"]}}}");
+	ck_assert_str_eq(hook_of("SessionStart"), r.hook);
+	ck_assert_str_eq(hook_of("StopFailure"), r.hook);
 	ck_assert_str_eq(after("--append-system-prompt"),
 	    "Be \"strict\".\nLine 2.");
 	ck_assert_str_eq(after("--model"), "opus");
