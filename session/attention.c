@@ -122,7 +122,8 @@ attention_set(struct attention *a, enum attention_mode mode)
 void
 attention_frontier(struct attention *a, uint64_t seq)
 {
-	if (a->mode != ATTENTION_FOCUS)
+	if (a->mode != ATTENTION_FOCUS ||
+	    (a->frontier_known && seq < a->frontier_seq))
 		return;
 	a->frontier_seq = seq;
 	a->frontier_known = true;

@@ -74,7 +74,8 @@ bool	attention_mentions(const struct attention *, const struct message *);
 int	attention_by_name(const char *, enum attention_mode *);
 int	channel_mode_by_name(const char *, enum channel_mode *);
 /* To another mode.  Entering focus forgets the frontier of the last time;
- * attention_frontier brings the new one, unless focus was left meanwhile. */
+ * attention_frontier brings the new one, and moves it on, never back; it does
+ * nothing when focus was left meanwhile. */
 void	attention_set(struct attention *, enum attention_mode);
 void	attention_frontier(struct attention *, uint64_t seq);
 

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: ISC */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -9,16 +10,21 @@ inbox_make(inbox_settle_fn *settle, void *arg)
 {
 	struct inbox	*in = calloc(1, sizeof(*in));
 
-	if (in != NULL) {
-		in->settle = settle;
-		in->arg = arg;
+	if (in == NULL || seen_init(&in->shown) == -1) {
+		free(in);
+		return NULL;
 	}
+	in->settle = settle;
+	in->arg = arg;
 	return in;
 }
 
 void
 inbox_free(struct inbox *in)
 {
+	if (in == NULL)
+		return;
+	seen_free(&in->shown);
 	free(in);
 }
 
@@ -102,13 +108,44 @@ inbox_find(const struct inbox *in, const char *from_id, const char *id)
 	return NULL;
 }
 
+/* By its sender, too: nobody can make another's message look shown. */
+static void
+key_of(char *buf, size_t size, const struct message *m)
+{
+	snprintf(buf, size, "%s %s", m->from_id, m->id);
+}
+#define KEY_MAX	(MESSAGE_ID_MAX + SUBJECT_MAX)
+
+bool
+inbox_was_shown(const struct inbox *in, const struct message *m)
+{
+	char	key[KEY_MAX];
+
+	key_of(key, sizeof(key), m);
+	return seen_has(&in->shown, key);
+}
+
+void
+inbox_shown(struct inbox *in, const struct message *m)
+{
+	char	key[KEY_MAX];
+
+	key_of(key, sizeof(key), m);
+	/* Out of memory: it is shown once more. */
+	if (!seen_has(&in->shown, key))
+		(void)seen_add(&in->shown, key);
+}
+
 void
 inbox_done(struct inbox *in, struct delivery *d)
 {
 	size_t	i = place_of(in, d);
 
-	if (i < in->n)
-		take_out(in, i);
+	if (i == in->n)
+		return;
+	if (d->kind == DELIVERY_CHANNEL)
+		inbox_shown(in, &d->m);
+	take_out(in, i);
 }
 
 void

@@ -7,6 +7,7 @@
 
 #include "attention.h"
 #include "endpoint.h"
+#include "seen.h"
 
 struct session;
 
@@ -24,6 +25,7 @@ typedef void	inbox_settle_fn(void *arg, struct delivery *);
 struct inbox {
 	struct delivery	*v[INBOX_MAX];
 	size_t		 n;
+	struct seen	 shown;		/* of channels, lately */
 	uint64_t	 lost;		/* made room for others, since the last
 					   inbox_take_lost */
 	inbox_settle_fn	*settle;
@@ -49,6 +51,11 @@ struct delivery *inbox_find(const struct inbox *, const char *from_id,
 	    const char *id);
 /* Shown: settle it and take it out. */
 void	inbox_done(struct inbox *, struct delivery *);
+/* What is stored of a channel can be read again: was it shown, whichever way?
+ * One that made room for others was not. */
+bool	inbox_was_shown(const struct inbox *, const struct message *);
+/* It was shown as it was read. */
+void	inbox_shown(struct inbox *, const struct message *);
 /* Settle what is muted by now. */
 void	inbox_sweep(struct inbox *, const struct attention *);
 

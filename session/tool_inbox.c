@@ -58,35 +58,54 @@ show(struct page *p, struct session *s, enum fate fate, size_t *left)
 
 /* --- what was said meanwhile ------------------------------------------------------ */
 
-/* Those that are held, too, are shown once, in their place. */
+static void
+show_one(struct page *p, struct session *s, const struct recalled *m)
+{
+	struct told	 t = { .kind = DELIVERY_CHANNEL, .m = &m->m,
+			    .stored_ms = m->stored_ms, .historical = true,
+			    .mentioned = attention_mentions(s->attention,
+			    &m->m) };
+	struct delivery	*held = inbox_find(s->inbox, m->m.from_id, m->m.id);
+
+	told_add(p, &t, MESSAGE_MOST);
+	if (held != NULL) {
+		inbox_done(s->inbox, held);
+		return;
+	}
+	inbox_shown(s->inbox, &m->m);
+	endpoint_shown(s->ep, &m->m);
+}
+
+/*
+ * Those that are held, too, are shown once, in their place.  What was shown
+ * before is not: as of a channel that was quiet then, by another recall, or
+ * when not all could be read.
+ */
 static size_t
 show_recalled(struct page *p, struct session *s, struct recall *r,
     size_t *left)
 {
-	struct delivery	*held;
-	struct recalled	*m;
-	struct told	 t;
-	size_t		 i, n = 0;
+	uint64_t	read = 0;
+	size_t		i, n = 0;
+	bool		full = false;
 
 	for (i = 0; i < r->n; i++) {
-		if (p->len >= PAGE_MOST || p->failed)
-			break;
-		m = &r->v[i];
-		t = (struct told){ .kind = DELIVERY_CHANNEL, .m = &m->m,
-		    .stored_ms = m->stored_ms, .historical = true,
-		    .mentioned = attention_mentions(s->attention, &m->m) };
-		told_add(p, &t, MESSAGE_MOST);
-		held = inbox_find(s->inbox, m->m.from_id, m->m.id);
-		if (held != NULL)
-			inbox_done(s->inbox, held);
-		else
-			endpoint_shown(s->ep, &m->m);
+		if (inbox_was_shown(s->inbox, &r->v[i].m)) {
+			read = full ? read : r->v[i].seq;
+			continue;
+		}
+		full = full || p->len >= PAGE_MOST || p->failed;
+		if (full) {
+			(*left)++;
+			continue;
+		}
+		show_one(p, s, &r->v[i]);
+		read = r->v[i].seq;
 		n++;
 	}
-	*left += r->n - n;
 	/* The next recall goes on where this one ended. */
-	if (n > 0 && r->error.code == 0)
-		attention_frontier(s->attention, r->v[n - 1].seq);
+	if (read > 0 && r->error.code == 0)
+		attention_frontier(s->attention, read);
 	return n;
 }
 

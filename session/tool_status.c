@@ -70,8 +70,11 @@ on_frontier(void *arg, uint64_t seq, const struct error *e)
 		    "Try again.", e->text);
 		return;
 	}
-	set_mode(en.s, ATTENTION_FOCUS);
-	attention_frontier(en.s->attention, seq);
+	/* Another call may have entered it before. */
+	if (en.s->attention->mode != ATTENTION_FOCUS) {
+		set_mode(en.s, ATTENTION_FOCUS);
+		attention_frontier(en.s->attention, seq);
+	}
 	show(en.s, en.call);
 }
 

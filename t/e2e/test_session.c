@@ -300,6 +300,66 @@ START_TEST(focus_holds_and_recalls)
 }
 END_TEST
 
+/* Another message of the peer's wakes it, so those before are there. */
+static void
+mark(const char *id)
+{
+	size_t	wakes = host_wakes(h);
+
+	agent_post_as(peer, "general", id, id, "scout");
+	AWAIT(host_wakes(h) > wakes);
+}
+
+static void
+mode(const char *channel_mode)
+{
+	char	args[128];
+
+	snprintf(args, sizeof(args), "{\"channel\":\"live\",\"mode\":"
+	    "\"%s\"}", channel_mode);
+	host_call(h, "cotal_channel_mode", args);
+	ck_assert_msg(!h->failed, "%s", h->answer);
+}
+
+/* What is stored is read again; what of it was shown is not shown again. */
+START_TEST(a_recall_shows_nothing_twice)
+{
+	start(NULL);
+	status("{\"attention\":\"focus\"}");
+	/* As of a quiet channel, which is normal again. */
+	mode("quiet");
+	agent_post(peer, "live", "of a quiet one");
+	mark("m-1");
+	host_hook(h, "{\"hook_event_name\":\"UserPromptSubmit\"}");
+	ck_assert_uint_eq(times_in(h->answer, "| of a quiet one"), 1);
+	mode("normal");
+	mark("m-2");
+	host_inbox(h);
+	ck_assert_uint_eq(times_in(h->answer, "| of a quiet one"), 0);
+	ck_assert_uint_eq(times_in(h->answer, "| m-1"), 1);
+	/* By two calls at once. */
+	mark("m-3");
+	ck_assert_int_gt(dprintf(h->in, "{\"jsonrpc\":\"2.0\",\"id\":\"a\","
+	    "\"method\":\"tools/call\",\"params\":{\"name\":\"cotal_inbox\"}}"
+	    "\n"), 0);
+	expect_nothing();
+	/* Held, while there was nothing to read it from. */
+	mark("m-4");
+	broker_down(sp);
+	host_inbox(h);
+	ck_assert_uint_eq(times_in(h->answer, "| m-4"), 1);
+	ck_assert_ptr_nonnull(strstr(h->answer, "could be read"));
+	broker_up(sp);
+	agent_connect(peer);
+	AWAIT(strstr(host_call(h, "cotal_orientation", "{}"), "Connected.") !=
+	    NULL);
+	mark("m-5");
+	host_inbox(h);
+	ck_assert_uint_eq(times_in(h->answer, "| m-4"), 0);
+	ck_assert_uint_eq(times_in(h->answer, "| m-5"), 1);
+}
+END_TEST
+
 /* --- hooks ---------------------------------------------------------------------------------- */
 
 static void
@@ -438,14 +498,17 @@ END_TEST
 int
 main(void)
 {
-	TCase	*tc = tcase_create("session");
+	TCase	*tc = tcase_create("session"), *focus = tcase_create("focus");
 
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_set_timeout(tc, 120);
 	tcase_add_test(tc, each_once_whichever_copy_comes_first);
 	tcase_add_test(tc, what_was_not_shown_outlives_the_session);
-	tcase_add_test(tc, focus_holds_and_recalls);
 	tcase_add_test(tc, hooks_say_how_it_is);
 	tcase_add_test(tc, what_it_sends_arrives_or_says_why_not);
-	return test_main("session", tc, NULL);
+	tcase_add_checked_fixture(focus, setup, teardown);
+	tcase_set_timeout(focus, 120);
+	tcase_add_test(focus, focus_holds_and_recalls);
+	tcase_add_test(focus, a_recall_shows_nothing_twice);
+	return test_main("session", tc, focus, NULL);
 }

@@ -251,6 +251,10 @@ START_TEST(a_frontier_is_of_one_focus)
 	attention_frontier(at, 6);
 	ck_assert(at->frontier_known);
 	ck_assert_uint_eq(at->frontier_seq, 6);
+	attention_frontier(at, 4);
+	ck_assert_uint_eq(at->frontier_seq, 6);
+	attention_frontier(at, 8);
+	ck_assert_uint_eq(at->frontier_seq, 8);
 	attention_set(at, ATTENTION_FOCUS);
 	ck_assert(at->frontier_known);
 	attention_set(at, ATTENTION_DND);
@@ -359,6 +363,28 @@ START_TEST(one_that_was_shown_is_settled_once)
 }
 END_TEST
 
+/* What made room was not shown, and what is to somebody is not read again. */
+START_TEST(what_was_shown_is_remembered)
+{
+	struct delivery	*shown = message(DELIVERY_CHANNEL, "general", NULL);
+	struct delivery	*gone = message(DELIVERY_CHANNEL, "general", NULL);
+	size_t		 i;
+
+	inbox_put(in, shown);
+	ck_assert(!inbox_was_shown(in, &shown->m));
+	inbox_done(in, shown);
+	ck_assert(inbox_was_shown(in, &shown->m));
+	inbox_put(in, gone);
+	for (i = 0; i < INBOX_MAX; i++)
+		inbox_put(in, message(DELIVERY_CHANNEL, "general", NULL));
+	ck_assert_ptr_eq(settled[1], gone);
+	ck_assert(!inbox_was_shown(in, &gone->m));
+	inbox_shown(in, &gone->m);
+	ck_assert(inbox_was_shown(in, &gone->m));
+	forget();
+}
+END_TEST
+
 START_TEST(the_oldest_makes_room)
 {
 	size_t	i;
@@ -431,6 +457,7 @@ main(void)
 	tcase_add_test(tc, what_was_held_is_given_after_focus);
 	tcase_add_test(tc, a_mention_in_focus_is_held_and_wakes);
 	tcase_add_test(tc, one_that_was_shown_is_settled_once);
+	tcase_add_test(tc, what_was_shown_is_remembered);
 	tcase_add_test(tc, the_oldest_makes_room);
 	tcase_add_test(tc, history_makes_room_first);
 	suite_add_tcase(s, tc);
