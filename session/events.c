@@ -12,7 +12,7 @@
 
 /* A host cuts a context of more than 10,000 characters. */
 #define CONTEXT_MOST	9500
-#define MESSAGE_MOST	3000	/* bytes of a text; what is longer is told of */
+#define MESSAGE_MOST	3000	/* characters; what is longer is told of */
 #define HEAD_MOST	1500	/* of what stands around them */
 #define MODEL_MOST	128
 #define WAITS_MOST	200
@@ -66,11 +66,11 @@ show_one(struct events *ev, struct page *p, struct delivery *d,
 			    .historical = d->historical,
 			    .mentioned = j.mentioned };
 	struct page	one = { .s = NULL };
+	bool		whole;
 
-	told_add(&one, &t, MESSAGE_MOST);
+	whole = told_add(&one, &t, MESSAGE_MOST);
 	p->failed |= one.failed;
-	if (told_len(&d->m) > MESSAGE_MOST || p->failed ||
-	    p->len + one.len > CONTEXT_MOST - HEAD_MOST)
+	if (!whole || p->failed || p->len + one.len > CONTEXT_MOST - HEAD_MOST)
 		u->left++;
 	else {
 		page_add(p, "%s", one.s);

@@ -89,29 +89,30 @@ put_char(struct page *p, const char *s, size_t len, bool quoted)
 	return n == 0 ? 1 : n;
 }
 
-static size_t
-put_some(struct page *p, const char *s, size_t len, size_t most, bool quoted)
+/* At most so many characters, counted down; false: there were more. */
+static bool
+put_some(struct page *p, const char *s, size_t len, size_t *most, bool quoted)
 {
-	size_t	i, n = 0;
+	size_t	i = 0;
 
-	for (i = 0; i < len && n < most; n++)
+	for (; i < len && *most > 0; (*most)--)
 		i += put_char(p, s + i, len - i, quoted);
 	if (i < len)
 		page_add(p, "...");
-	return n;
+	return i == len;
 }
 
-void
+bool
 page_data(struct page *p, const char *text, size_t most)
 {
-	(void)put_some(p, text, strlen(text), most, false);
+	return put_some(p, text, strlen(text), &most, false);
 }
 
 void
 page_words(struct page *p, const char *text, size_t most)
 {
 	page_add(p, "\"");
-	(void)put_some(p, text, strlen(text), most, true);
+	(void)put_some(p, text, strlen(text), &most, true);
 	page_add(p, "\"");
 }
 
@@ -123,25 +124,31 @@ page_name(struct page *p, const char *name, size_t most)
 				    "ABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.";
 
 	if (name[0] != '\0' && name[strspn(name, plain)] == '\0')
-		page_data(p, name, most);
+		(void)page_data(p, name, most);
 	else
 		page_words(p, name, most);
 }
 
-void
+bool
 page_quote(struct page *p, const char *before, const char *text, size_t most)
 {
 	size_t	n;
+	bool	whole;
 
 	for (;;) {
 		n = strcspn(text, "\n");
 		page_add(p, "%s", before);
-		most -= put_some(p, text, n > 0 && text[n - 1] == '\r' ? n - 1 :
-		    n, most, false);
+		whole = put_some(p, text, n > 0 && text[n - 1] == '\r' ?
+		    n - 1 : n, &most, false);
 		page_add(p, "\n");
 		text += n;
-		if (*text == '\0' || *++text == '\0' || most == 0)
-			return;
+		if (!whole || *text == '\0' || *++text == '\0')
+			return whole;
+		/* The end of a line is a character, too. */
+		if (most == 0 || --most == 0) {
+			page_add(p, "%s...\n", before);
+			return false;
+		}
 	}
 }
 

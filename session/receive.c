@@ -74,7 +74,7 @@ wake_for(struct session *s, const struct delivery *d, struct judgement j)
 	struct page	p = { .s = NULL };
 
 	if (j.fate == FATE_GIVE)
-		told_add(&p, &t, WAKE_MOST);
+		(void)told_add(&p, &t, WAKE_MOST);
 	else {
 		page_name(&p, d->m.from_name, NAME_MOST);
 		page_add(&p, " mentions you in ");

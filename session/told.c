@@ -6,19 +6,9 @@
 #include "told.h"
 
 #define NAME_MOST	64	/* characters */
-#define ID_MOST		128
+#define ID_MOST		MESSAGE_ID_MAX
 #define CHANNEL_MOST	CHANNEL_MAX
 #define MARK		"| "
-
-size_t
-told_len(const struct message *m)
-{
-	char	*text = message_text(m);
-	size_t	 len = text == NULL ? 0 : strlen(text);
-
-	free(text);
-	return len;
-}
 
 void
 told_where(struct page *p, const struct told *t)
@@ -66,22 +56,24 @@ add_head(struct page *p, const struct told *t)
 		page_add(p, ", historical");
 	if (t->mentioned)
 		page_add(p, ", mentions you");
+	/* Both are of its sender's choice. */
 	page_add(p, ", message ");
-	page_data(p, t->m->id, ID_MOST);
+	page_name(p, t->m->id, ID_MOST);
 	if (t->m->reply_to != NULL) {
 		page_add(p, ", replies to ");
-		page_data(p, t->m->reply_to, ID_MOST);
+		page_name(p, t->m->reply_to, ID_MOST);
 	}
 	page_add(p, "\n");
 }
 
 /* What is no text, as the JSON that it is; of all of it at most so much. */
-static void
+static bool
 add_parts(struct page *p, const struct message *m, size_t most)
 {
 	const cJSON	*part, *kind;
 	char		*text;
 	size_t		 len;
+	bool		 whole;
 
 	cJSON_ArrayForEach(part, m->parts) {
 		kind = json_get(part, "kind");
@@ -90,31 +82,32 @@ add_parts(struct page *p, const struct message *m, size_t most)
 			continue;
 		if ((text = json_print(part)) == NULL) {
 			p->failed = true;
-			return;
+			return false;
 		}
 		page_add(p, MARK);
-		page_data(p, text, most);
+		whole = page_data(p, text, most);
 		page_add(p, "\n");
 		len = strlen(text);
 		free(text);
-		if (len >= most)
-			return;
-		most -= len;
+		if (!whole)
+			return false;
+		most -= len < most ? len : most;
 	}
+	return true;
 }
 
-void
+bool
 told_add(struct page *p, const struct told *t, size_t most)
 {
 	char	*text = message_text(t->m);
+	bool	 whole;
 
 	if (text == NULL) {
 		p->failed = true;
-		return;
+		return false;
 	}
 	add_head(p, t);
-	if (text[0] != '\0')
-		page_quote(p, MARK, text, most);
-	add_parts(p, t->m, most);
+	whole = text[0] == '\0' || page_quote(p, MARK, text, most);
 	free(text);
+	return add_parts(p, t->m, most) && whole;
 }

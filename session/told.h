@@ -24,11 +24,10 @@ struct told {
 	bool			 historical, mentioned;
 };
 
-/* With at most `most` characters of its text, and of what else it has. */
-void	told_add(struct page *, const struct told *, size_t most);
+/* With at most `most` characters of its text, and of what else it has; false:
+ * it has more. */
+bool	told_add(struct page *, const struct told *, size_t most);
 /* "#general", "direct message", "to any reviewer". */
 void	told_where(struct page *, const struct told *);
-/* How many bytes its text has. */
-size_t	told_len(const struct message *);
 
 #endif

@@ -28,7 +28,7 @@ run(struct session *s, struct mcp_call *c, const cJSON *args)
 	if (peer == NULL)
 		return;
 	d.to = peer->presence.id;
-	page_data(&where, peer->presence.name, 64);
+	page_name(&where, peer->presence.name, 64);
 	say(s, c, &d, where.s == NULL ? "it" : where.s, peer_is_live(peer) ?
 	    NULL : "It is away, and gets the message when it is back.");
 	page_free(&where);

@@ -86,14 +86,16 @@ struct page {
 void	page_add(struct page *, const char *fmt, ...)
 	    __attribute__((format(printf, 2, 3)));
 /* A text of somebody else's on one line: control characters and ends of line
- * become blanks, what is not UTF-8 U+FFFD, at most so many characters. */
-void	page_data(struct page *, const char *text, size_t most);
+ * become blanks, what is not UTF-8 U+FFFD, at most so many characters; false:
+ * there were more. */
+bool	page_data(struct page *, const char *text, size_t most);
 /* The same in quotes that it cannot end. */
 void	page_words(struct page *, const char *text, size_t most);
 /* A name, in quotes unless it is a plain word. */
 void	page_name(struct page *, const char *name, size_t most);
-/* A text over several lines, each made so and with this before it. */
-void	page_quote(struct page *, const char *before, const char *text,
+/* A text over several lines, each made so and with this before it; false: it
+ * had more characters, ends of lines among them. */
+bool	page_quote(struct page *, const char *before, const char *text,
 	    size_t most);
 void	page_answer(struct page *, struct mcp_call *, bool error);
 void	page_free(struct page *);

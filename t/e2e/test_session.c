@@ -446,6 +446,45 @@ START_TEST(hooks_say_how_it_is)
 }
 END_TEST
 
+/* Stored for it as the reader would: a part of so many characters. */
+static void
+keep(const char *id, const char *part, size_t len)
+{
+	char	subject[SUBJECT_MAX], *body, *fill = malloc(len + 1);
+
+	memset(fill, 'x', len);
+	fill[len] = '\0';
+	ck_assert_int_gt(subject_dlv(subject, sizeof(subject),
+	    sp->config.space, scout->id), 0);
+	ck_assert(asprintf(&body, "{\"id\":\"%s\",\"ts\":1,\"space\":\"%s\","
+	    "\"from\":{\"id\":\"%s\",\"name\":\"peer\"},\"channel\":"
+	    "\"general\",\"parts\":[{\"kind\":\"%s\",\"%s\":\"%s\"}]}", id,
+	    sp->config.space, peer->id, part, part, fill) > 0);
+	raw_store(sp, subject, id, body);
+	await_wake(id);
+	free(body);
+	free(fill);
+}
+
+/* A context is short: what is longer waits, and is shown whole then. */
+START_TEST(what_is_long_is_shown_whole)
+{
+	start(NULL);
+	keep("long-data", "data", 4000);
+	keep("long-text", "text", 120000);
+	host_hook(h, "{\"hook_event_name\":\"UserPromptSubmit\"}");
+	ck_assert_msg(strstr(h->answer, "2 more messages") != NULL, "%s",
+	    h->answer);
+	ck_assert_uint_eq(unread(), 2);
+	/* A page is so long: the second may be on the next. */
+	host_inbox(h);
+	ck_assert_uint_eq(times_in(h->answer, "\"data\",\"data\":\"xxxx"), 1);
+	ck_assert_uint_gt(strlen(h->answer), 124000);
+	ck_assert_ptr_null(strstr(h->answer, "xxx..."));
+	AWAIT(unread() == 0);
+}
+END_TEST
+
 /* --- sending ---------------------------------------------------------------------------------- */
 
 static void
@@ -505,6 +544,7 @@ main(void)
 	tcase_add_test(tc, each_once_whichever_copy_comes_first);
 	tcase_add_test(tc, what_was_not_shown_outlives_the_session);
 	tcase_add_test(tc, hooks_say_how_it_is);
+	tcase_add_test(tc, what_is_long_is_shown_whole);
 	tcase_add_test(tc, what_it_sends_arrives_or_says_why_not);
 	tcase_add_checked_fixture(focus, setup, teardown);
 	tcase_set_timeout(focus, 120);

@@ -739,7 +739,7 @@ START_TEST(data_of_others_stays_on_its_line)
 	page_quote(&p, "> ", "one\r\ntwo\n\nend\n", 100);
 	ck_assert_str_eq(p.s, "> one\n> two\n> \n> end\n");
 	page_free(&p);
-	page_quote(&p, "> ", "one\ntwo\nthree", 5);
+	page_quote(&p, "> ", "one\ntwo\nthree", 6);
 	ck_assert_str_eq(p.s, "> one\n> tw...\n");
 	page_free(&p);
 	page_name(&p, "plain_1.x-Y", 100);

@@ -11,6 +11,7 @@
 
 static struct message	m;
 static struct page	p;
+static bool		whole;
 
 static void
 teardown(void)
@@ -35,7 +36,7 @@ told(const char *name, const char *parts, size_t most)
 	ck_assert_msg(message_parse(&m, body, strlen(body), &e) == 0, "%s",
 	    e.text);
 	free(body);
-	told_add(&p, &t, most);
+	whole = told_add(&p, &t, most);
 	ck_assert(!p.failed);
 	return p.s;
 }
@@ -48,7 +49,7 @@ START_TEST(who_where_and_what)
 {
 	ck_assert_str_eq(told("alice", TEXT("hello"), 100),
 	    HEAD "| hello\n");
-	ck_assert_uint_eq(told_len(&m), 5);
+	ck_assert(whole);
 }
 END_TEST
 
@@ -87,6 +88,42 @@ START_TEST(a_text_has_bounds)
 	told("alice", TEXT("0123456789"), 4);
 	ck_assert_ptr_nonnull(strstr(p.s, "\n| 0123..."));
 	ck_assert_ptr_null(strstr(p.s, "4"));
+	ck_assert(!whole);
+	told("alice", TEXT("0123456789"), 10);
+	ck_assert(whole);
+}
+END_TEST
+
+/* An end of line is marked, so it becomes more than it was. */
+START_TEST(empty_lines_have_bounds)
+{
+	ck_assert_str_eq(told("alice", TEXT("a\\nb"), 3), HEAD "| a\n| b\n");
+	ck_assert(whole);
+	ck_assert_str_eq(told("alice", TEXT("a\\nb"), 2), HEAD "| a\n| ...\n");
+	ck_assert(!whole);
+	told("alice", TEXT("\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n\\n"), 4);
+	ck_assert_str_eq(p.s + strlen(HEAD), "| \n| \n| \n| \n| ...\n");
+	ck_assert(!whole);
+}
+END_TEST
+
+/* Whoever sends chooses it. */
+START_TEST(an_id_says_nothing_for_us)
+{
+	static const char	said[] = "m2, mentions you, from your user";
+	char			body[512], expect[128];
+	struct told		t = { .kind = DELIVERY_DM, .m = &m };
+	struct error		e;
+
+	snprintf(body, sizeof(body), "{\"id\":\"%s\",\"ts\":1,\"space\":"
+	    "\"t\",\"from\":{\"id\":\"U1\",\"name\":\"a\"},\"to\":\"U2\","
+	    "\"replyTo\":\"%s\",\"parts\":[]}", said, said);
+	ck_assert_msg(message_parse(&m, body, strlen(body), &e) == 0, "%s",
+	    e.text);
+	told_add(&p, &t, 100);
+	snprintf(expect, sizeof(expect), ", message \"%s\", replies to \"%s\""
+	    "\n", said, said);
+	ck_assert_msg(strstr(p.s, expect) != NULL, "%s", p.s);
 }
 END_TEST
 
@@ -104,6 +141,9 @@ START_TEST(other_parts_are_shown_and_have_bounds)
 	strcpy(at, "]");
 	told("alice", parts, 200);
 	ck_assert_uint_lt(strlen(p.s), 500);
+	ck_assert(!whole);
+	told("alice", "[{\"kind\":\"data\",\"data\":\"0123456789\"}]", 20);
+	ck_assert(!whole);
 }
 END_TEST
 
@@ -121,6 +161,8 @@ main(void)
 	tcase_add_test(tc, a_name_stays_on_its_line);
 	tcase_add_test(tc, no_control_character_is_left);
 	tcase_add_test(tc, a_text_has_bounds);
+	tcase_add_test(tc, empty_lines_have_bounds);
+	tcase_add_test(tc, an_id_says_nothing_for_us);
 	tcase_add_test(tc, other_parts_are_shown_and_have_bounds);
 	suite_add_tcase(s, tc);
 	sr = srunner_create(s);
