@@ -15,6 +15,7 @@
 #include <sys/un.h>
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -39,13 +40,17 @@ end(int sig)
 	_exit(0);
 }
 
-/* For all of it: reading, asking, printing. */
+/* For all of it: reading, asking, printing.  A host may have blocked it. */
 static void
 be_patient(void)
 {
 	struct sigaction	sa = { .sa_handler = end };
+	sigset_t		set;
 
 	(void)sigaction(SIGALRM, &sa, NULL);
+	sigemptyset(&set);
+	sigaddset(&set, SIGALRM);
+	(void)sigprocmask(SIG_UNBLOCK, &set, NULL);
 	(void)signal(SIGPIPE, SIG_IGN);
 	(void)alarm(PATIENCE_S);
 }
@@ -130,6 +135,17 @@ put(int fd, const char *s, size_t len)
 	return true;
 }
 
+/* What is answered counts as read, so somebody is to be there who reads; and
+ * a descriptor that is closed is not to be the socket. */
+static bool
+is_heard(void)
+{
+	struct pollfd	p = { .fd = STDOUT_FILENO, .events = POLLOUT };
+
+	return poll(&p, 1, 0) != -1 &&
+	    (p.revents & (POLLERR | POLLHUP | POLLNVAL)) == 0;
+}
+
 static int
 dial(const char *path)
 {
@@ -204,7 +220,7 @@ main(int argc, char **argv)
 		return usage(argv[1]);
 	be_patient();
 	if (path != NULL && token != NULL && add_token(&t, token) &&
-	    add_event(&t) && (fd = dial(path)) != -1 &&
+	    add_event(&t) && is_heard() && (fd = dial(path)) != -1 &&
 	    put(fd, t.s, t.len) && hear(fd, &t))
 		(void)put(STDOUT_FILENO, t.s, t.len);
 	else

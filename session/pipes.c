@@ -17,6 +17,18 @@ open_anew(int which)
 }
 
 void
+pipe_ends_fill(void)
+{
+	int	fd;
+
+	do
+		fd = open("/dev/null", O_RDWR);
+	while (fd >= 0 && fd <= STDERR_FILENO);
+	if (fd != -1)
+		close(fd);
+}
+
+void
 pipe_end_open(struct pipe_end *s, int which)
 {
 	struct stat	st;

@@ -22,6 +22,9 @@ struct pipe_end {
 	int	flags;		/* to be restored; -1: nothing */
 };
 
+/* Where a standard descriptor is closed, /dev/null, lest what is opened next
+ * is taken for it.  Before anything else is opened. */
+void	pipe_ends_fill(void);
 /* which: 0 or 1. */
 void	pipe_end_open(struct pipe_end *, int which);
 void	pipe_end_close(struct pipe_end *);

@@ -409,6 +409,7 @@ session_run(struct error *e)
 
 	memset(&l, 0, sizeof(l));
 	l.signals = -1;
+	pipe_ends_fill();
 	pipe_end_open(&l.in, STDIN_FILENO);
 	pipe_end_open(&l.out, STDOUT_FILENO);
 	if ((r = start(&l, e)) == 0)

@@ -321,6 +321,41 @@ START_TEST(a_server_that_does_not_answer)
 }
 END_TEST
 
+/* Its clock runs all the same. */
+START_TEST(a_host_that_blocks_signals)
+{
+	struct run	r;
+	sigset_t	set, was;
+
+	sigfillset(&set);
+	ck_assert_int_eq(sigprocmask(SIG_BLOCK, &set, &was), 0);
+	start(&r, false);
+	ck_assert_int_eq(sigprocmask(SIG_SETMASK, &was, NULL), 0);
+	finish(&r, EVENT, strlen(EVENT), true);
+	expect_patience(&r);
+}
+END_TEST
+
+/* What it would be told counts as read. */
+START_TEST(nobody_hears_the_answer)
+{
+	struct run	r;
+	int		status;
+
+	start(&r, false);
+	close(r.out);
+	ck_assert_int_eq(write(r.in, EVENT, strlen(EVENT)),
+	    (ssize_t)strlen(EVENT));
+	close(r.in);
+	AWAIT(({
+		hooksock_serve(hs, NULL, 0);
+		waitpid(r.pid, &status, WNOHANG) == r.pid;
+	}));
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(events, 0);
+}
+END_TEST
+
 /* A server of its own that says this, without an end of line, and goes. */
 START_TEST(half_an_answer)
 {
@@ -496,6 +531,8 @@ main(void)
 	tcase_add_test(tc, two_mebibytes);
 	tcase_add_test(tc, a_host_that_does_not_end_its_event);
 	tcase_add_test(tc, a_server_that_does_not_answer);
+	tcase_add_test(tc, a_host_that_blocks_signals);
+	tcase_add_test(tc, nobody_hears_the_answer);
 	tcase_add_test(tc, half_an_answer);
 	tcase_add_checked_fixture(set, setup_home, teardown_home);
 	tcase_set_timeout(set, 60);

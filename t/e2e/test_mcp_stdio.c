@@ -247,6 +247,26 @@ memory_is_bounded(void)
 
 /* --- the tests ------------------------------------------------------------------------- */
 
+/* Without them nothing else is taken for them, and it is over at once. */
+START_TEST(without_standard_descriptors_it_ends)
+{
+	const char	*bin = getenv("REEVE_BINDIR");
+	char		 path[512];
+	int		 fd;
+
+	snprintf(path, sizeof(path), "%s/reeve", bin == NULL ? "." : bin);
+	if ((pid = fork()) == 0) {
+		for (fd = _i; fd <= STDERR_FILENO; fd++)
+			close(fd);
+		if (_i > 0)
+			dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+		execl(path, "reeve", "mcp", NULL);
+		_exit(127);
+	}
+	ends();
+}
+END_TEST
+
 START_TEST(it_answers_and_ends_with_its_input)
 {
 	ways[_i]();
@@ -480,6 +500,7 @@ main(void)
 
 	tcase_set_timeout(tc, 60);
 	tcase_add_checked_fixture(tc, setup, teardown);
+	tcase_add_loop_test(tc, without_standard_descriptors_it_ends, 0, 2);
 	tcase_add_loop_test(tc, it_answers_and_ends_with_its_input, 0, 2);
 	tcase_add_loop_test(tc, half_a_line_is_answered_at_the_end, 0, 2);
 	tcase_add_loop_test(tc, nothing_at_all_is_an_end, 0, 2);
