@@ -275,12 +275,47 @@ find_block(const char *was, const char **from, const char **to,
 	return 0;
 }
 
-/* TOML refuses a table that is there twice. */
+/* A line without its blanks and quotes: TOML has many ways to spell a key. */
+static const char *
+bare_line(const char *text, char *buf, size_t size)
+{
+	size_t	n = 0;
+
+	for (; *text != '\0' && *text != '\n'; text++)
+		if (strchr(" \t\r\"'", *text) == NULL && n + 1 < size)
+			buf[n++] = *text;
+	buf[n] = '\0';
+	return *text == '\n' ? text + 1 : text;
+}
+
+static bool
+begins(const char *s, const char *with)
+{
+	return strncmp(s, with, strlen(with)) == 0;
+}
+
+/* TOML refuses a table that is there twice, also as a key of another. */
 static bool
 has_own_server(const char *text)
 {
-	return line_with(text, "[mcp_servers." OURS "]") != NULL ||
-	    line_with(text, "[mcp_servers.\"" OURS "\"]") != NULL;
+	char	line[64];
+	bool	top = true, servers = false;
+
+	while (*text != '\0') {
+		text = bare_line(text, line, sizeof(line));
+		if (begins(line, "[mcp_servers." OURS "]") ||
+		    (servers && (begins(line, OURS "=") ||
+		    begins(line, OURS "."))) ||
+		    (top && (begins(line, "mcp_servers=") ||
+		    begins(line, "mcp_servers." OURS "=") ||
+		    begins(line, "mcp_servers." OURS "."))))
+			return true;
+		if (line[0] == '[') {
+			top = false;
+			servers = begins(line, "[mcp_servers]");
+		}
+	}
+	return false;
 }
 
 char *
@@ -306,8 +341,8 @@ mcp_setup_codex(const char *was, const char *reeve, const char *hook,
 	if ((head = strndup(was, (size_t)(from - was))) == NULL)
 		no_memory(e);
 	else if (has_own_server(head) || has_own_server(to))
-		error_set(e, EX_DATAERR, "there is a [mcp_servers." OURS "] "
-		    "already: remove it, or keep it");
+		error_set(e, EX_DATAERR, "there is a server \"" OURS "\" in "
+		    "mcp_servers already: remove it, or keep it");
 	else if (asprintf(&out, "%s%s%s%s", head, gap, block, to) == -1)
 		out = no_memory(e);
 	free(head);

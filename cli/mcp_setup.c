@@ -62,9 +62,15 @@ read_was(const char *path, mode_t *mode, struct error *e)
 	struct stat	st;
 
 	if (stat(path, &st) == -1) {
-		if (errno == ENOENT || errno == ENOTDIR)
+		if ((errno == ENOENT && lstat(path, &st) == -1) ||
+		    errno == ENOTDIR)
 			return strdup("");
+		/* Or it is a link to nothing, which is to stay one. */
 		error_errno(e, EX_NOINPUT, "%s", path);
+		return NULL;
+	}
+	if (!S_ISREG(st.st_mode)) {
+		error_set(e, EX_NOINPUT, "%s is no file", path);
 		return NULL;
 	}
 	*mode = st.st_mode & 07777;

@@ -490,6 +490,13 @@ START_TEST(what_cannot_be_read_is_left_alone)
 	/* The other one is none the worse for it. */
 	ck_assert_ptr_nonnull(strstr(text_of(".claude/settings.json"),
 	    "reeve-hook"));
+	/* What is no file, and a link to none. */
+	ck_assert_int_eq(mkfifo("fifo", 0600), 0);
+	ck_assert_int_eq(symlink("fifo", "opencode.json"), 0);
+	ck_assert_int_eq(mcp("--setup opencode --write"), EX_NOINPUT);
+	ck_assert_int_eq(unlink("fifo"), 0);
+	ck_assert_int_eq(mcp("--setup opencode --write"), EX_NOINPUT);
+	ck_assert_int_eq(access("opencode.json", F_OK), -1);
 	ck_assert_int_eq(mcp("--setup emacs"), EX_USAGE);
 	ck_assert_int_eq(mcp("--write"), EX_USAGE);
 }

@@ -258,8 +258,23 @@ END_TEST
 
 START_TEST(codex_that_has_a_server_of_this_name)
 {
-	refused(mcp_setup_codex, "[mcp_servers.cotal]\ncommand = \"x\"\n",
-	    "mcp_servers.cotal");
+	static const char *const	ways[] = {
+	    "[mcp_servers.cotal]\ncommand = \"x\"\n",
+	    "[ mcp_servers . \"cotal\" ] # mine\r\n",
+	    "[mcp_servers]\nother = {}\n\"cotal\" = { command = \"x\" }",
+	    "[mcp_servers]\n  cotal.command = \"x\"\n",
+	    "mcp_servers.cotal.command = \"x\"\n",
+	    "mcp_servers = { other = {} }\n" };
+	struct error			 e;
+	size_t				 i;
+	char				*text;
+
+	for (i = 0; i < sizeof(ways) / sizeof(ways[0]); i++)
+		refused(mcp_setup_codex, ways[i], "mcp_servers already");
+	text = mcp_setup_codex("# [mcp_servers.cotal]\n[mcp_servers.cotals]\n"
+	    "[mcp_servers]\n[x]\ncotal = 1\nmcp_servers = 1\n", "r", "h", &e);
+	ck_assert_msg(text != NULL, "%s", e.text);
+	free(text);
 	refused(mcp_setup_codex, "# reeve: begin\n", "pair");
 	refused(mcp_setup_codex, "# reeve: end\n", "pair");
 	refused(mcp_setup_codex, "# reeve: begin\n# reeve: begin\n"
