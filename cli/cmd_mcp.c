@@ -11,7 +11,7 @@
 
 struct opts {
 	const char	*setup;
-	bool		 write;
+	bool		 write, handshake;
 };
 
 static const struct opt options[] = {
@@ -19,6 +19,8 @@ static const struct opt options[] = {
 	    "say what makes this host run it: claude, codex or opencode" },
 	{ "write", OPT_FLAG, offsetof(struct opts, write), NULL,
 	    "and write that into the host's settings" },
+	{ "handshake", OPT_FLAG, offsetof(struct opts, handshake), NULL,
+	    "only versions of the protocol by which the host can be woken" },
 	OPT_END
 };
 
@@ -31,6 +33,11 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 	(void)cli;
 	(void)argc;
 	(void)argv;
+	if (o->setup != NULL && o->handshake) {
+		error_set(&e, EX_USAGE, "--handshake does not go with "
+		    "--setup: what is set up has it where it is needed");
+		return cli_fail(&e);
+	}
 	if (o->setup != NULL)
 		return mcp_setup(o->setup, o->write, &e) == -1 ?
 		    cli_fail(&e) : EX_OK;
@@ -43,7 +50,7 @@ run(struct cli *cli, void *opts, int argc, char **argv)
 	log_init("role=mcp", LOG_LEVEL_INFO);
 	/* A host that does not read its server's stderr holds nothing up. */
 	log_never_wait();
-	return session_run(&e) == -1 ? cli_fail(&e) : EX_OK;
+	return session_run(o->handshake, &e) == -1 ? cli_fail(&e) : EX_OK;
 }
 
 const struct command cmd_mcp = {

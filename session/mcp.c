@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: ISC */
 
-/* Lines in, lines out, and what each method does: see mcp.h. */
+/* Lines in, lines out, and what each method does: see mcp.h.  The versions here
+ * are those that begin with initialize. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -121,6 +122,10 @@ mcp_notify(struct mcp *m, const char *method, cJSON *params)
 	}
 	if (m->phase == MCP_READY && !mcp_is_full(m))
 		return mcp_send(m, o);
+	if (m->phase == MCP_NEW && m->stateless) {
+		cJSON_Delete(o);
+		return true;
+	}
 	if (m->phase == MCP_READY || m->waiting == NULL ||
 	    cJSON_GetArraySize(m->waiting) >= MCP_WAITING_MAX ||
 	    !cJSON_AddItemToArray(m->waiting, o)) {
@@ -183,14 +188,13 @@ capabilities(const struct mcp_conf *conf)
 	return NULL;
 }
 
-static cJSON *
-server_info(const struct mcp *m)
+cJSON *
+mcp_server_info(const struct mcp_conf *conf, bool titled)
 {
-	const struct mcp_conf	*conf = m->conf;
-	cJSON			*o = cJSON_CreateObject();
+	cJSON	*o = cJSON_CreateObject();
 
 	if (o != NULL && json_set_str(o, "name", conf->name) &&
-	    (conf->title == NULL || strcmp(m->version, "2025-06-18") < 0 ||
+	    (conf->title == NULL || !titled ||
 	    json_set_str(o, "title", conf->title)) &&
 	    json_set_str(o, "version", conf->version))
 		return o;
@@ -205,7 +209,8 @@ greeting(const struct mcp *m)
 
 	if (o != NULL && json_set_str(o, "protocolVersion", m->version) &&
 	    json_set_item(o, "capabilities", capabilities(m->conf)) &&
-	    json_set_item(o, "serverInfo", server_info(m)) &&
+	    json_set_item(o, "serverInfo", mcp_server_info(m->conf,
+	    strcmp(m->version, "2025-06-18") >= 0)) &&
 	    (m->conf->instructions == NULL || json_set_str(o, "instructions",
 	    m->conf->instructions)))
 		return o;
@@ -243,8 +248,8 @@ on_initialize(struct mcp *m, const struct request *rq)
 	mcp_reply(m, rq, greeting(m));
 }
 
-static void
-on_list(struct mcp *m, const struct request *rq)
+void
+mcp_list(struct mcp *m, const struct request *rq, const char *version)
 {
 	cJSON	*o = cJSON_CreateObject();
 
@@ -254,33 +259,35 @@ on_list(struct mcp *m, const struct request *rq)
 		    "all tools are on one page");
 		return;
 	}
-	if (o != NULL && !json_set_item(o, "tools", m->ops->list(m->arg,
-	    m->version))) {
+	if (o != NULL && (!json_set_item(o, "tools", m->ops->list(m->arg,
+	    version)) || (rq->stateless && !mcp_stamp_kept(o)))) {
 		cJSON_Delete(o);
 		o = NULL;
 	}
 	mcp_reply(m, rq, o);
 }
 
-/* Who does not know a method says so at any time: by that clients of later
- * versions, which begin with another, learn to begin with initialize. */
+/* Who does not know a method says so at any time: by that clients that speak
+ * later versions, too, learn to begin with initialize. */
 static void
-on_request(struct mcp *m, const struct request *rq)
+on_request(struct mcp *m, struct request *rq)
 {
 	bool	list = strcmp(rq->method, "tools/list") == 0;
 	bool	call = strcmp(rq->method, "tools/call") == 0;
 
-	if (strcmp(rq->method, "ping") == 0)
-		mcp_reply(m, rq, cJSON_CreateObject());
-	else if (strcmp(rq->method, "initialize") == 0)
+	if (strcmp(rq->method, "initialize") == 0)
 		on_initialize(m, rq);
+	else if (!m->conf->handshake && mcp_is_stateless(rq))
+		mcp_serve_stateless(m, rq);
+	else if (strcmp(rq->method, "ping") == 0)
+		mcp_reply(m, rq, cJSON_CreateObject());
 	else if (!list && !call)
 		mcp_refuse(m, rq, RPC_METHOD, "Method not found");
 	else if (m->phase == MCP_NEW)
 		mcp_refuse(m, rq, RPC_INVALID, "the session is not "
 		    "initialized: send initialize first");
 	else if (list)
-		on_list(m, rq);
+		mcp_list(m, rq, m->version);
 	else
 		mcp_begin_call(m, rq);
 }
@@ -502,15 +509,20 @@ mcp_new(const struct mcp_conf *conf, const struct mcp_ops *ops, void *arg)
 	m->arg = arg;
 	m->version = versions[0];
 	TAILQ_INIT(&m->calls);
+	TAILQ_INIT(&m->listens);
 	return m;
 }
 
 void
 mcp_free(struct mcp *m)
 {
+	struct listening	*l;
+
 	if (m == NULL)
 		return;
 	mcp_drop_calls(m);
+	while ((l = TAILQ_FIRST(&m->listens)) != NULL)
+		mcp_unlisten(m, l);
 	cJSON_Delete(m->waiting);
 	cJSON_Delete(m->client);
 	bytes_drop(&m->line);

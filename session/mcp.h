@@ -13,6 +13,10 @@
  * line.  It takes bytes and gives bytes, whoever carries them; it knows what a
  * tool is, and none in particular.
  *
+ * There are two kinds of versions: up to 2025-11-25 a client begins with
+ * initialize, by which one is agreed on; since 2026-07-28 each request says in
+ * its _meta of which it is.  Each request is served by what it says.
+ *
  * What comes is never trusted: a line is MCP_LINE_MAX bytes at most, longer
  * ones are answered and passed over without being kept.  What goes out is
  * bounded, too: beyond MCP_OUT_HIGH mcp_is_full says that no more is to be read
@@ -23,6 +27,7 @@
 #define MCP_TEXT_MAX	(2 * 1024 * 1024)	/* of an answer; it is cut */
 #define MCP_CALLS_MAX	64		/* under way at once */
 #define MCP_BATCH_MAX	256		/* messages in one batch */
+#define MCP_LISTENS_MAX	16		/* subscriptions */
 #define MCP_WAITING_MAX	256		/* notifications before the client is
 					   ready for them */
 
@@ -38,7 +43,8 @@ struct mcp_ops {
 	 * mcp_answer.  args: an object, or NULL; a view, for this call only. */
 	bool	 (*call)(void *arg, struct mcp_call *, const char *tool,
 		    const cJSON *args);
-	/* The client has initialized the session.  May be NULL. */
+	/* The client has initialized the session, if it is one that does.
+	 * May be NULL. */
 	void	 (*ready)(void *arg);
 };
 
@@ -46,6 +52,7 @@ struct mcp_conf {
 	const char	*name, *title, *version;	/* of the server */
 	const char	*instructions;		/* for the model; or NULL */
 	const char	*const *experimental;	/* capabilities, then NULL */
+	bool		 handshake;	/* only what begins with initialize */
 };
 
 /* conf, and what it points to, outlives it.  NULL: out of memory. */
@@ -82,8 +89,13 @@ bool	mcp_call_is_cancelled(const struct mcp_call *);
 
 /*
  * Tell the client something, once it has initialized; params is taken.  False
- * when it was dropped: the client does not read, or out of memory.
+ * when it was dropped: the client does not read, or out of memory.  To one that
+ * does without initialize nothing is told, and true: its versions have a way
+ * for what they name themselves, and for nothing else.
  */
 bool	mcp_notify(struct mcp *, const char *method, cJSON *params);
+
+/* No more is served: its subscriptions are told that they end. */
+void	mcp_leave(struct mcp *);
 
 #endif

@@ -36,13 +36,17 @@ deliver(struct mcp *m, struct batch *b, cJSON *o)
 }
 
 void
-mcp_refuse(struct mcp *m, const struct request *rq, enum rpc_code code,
-    const char *why)
+mcp_refuse_with(struct mcp *m, const struct request *rq, enum rpc_code code,
+    const char *why, cJSON *data)
 {
 	cJSON	*o = frame(rq->id), *err = cJSON_CreateObject();
 
 	if (err == NULL || !json_set_i64(err, "code", code) ||
 	    !json_set_str(err, "message", why)) {
+		cJSON_Delete(data);
+		cJSON_Delete(err);
+		err = NULL;
+	} else if (data != NULL && !json_set_item(err, "data", data)) {
 		cJSON_Delete(err);
 		err = NULL;
 	}
@@ -56,11 +60,19 @@ mcp_refuse(struct mcp *m, const struct request *rq, enum rpc_code code,
 }
 
 void
+mcp_refuse(struct mcp *m, const struct request *rq, enum rpc_code code,
+    const char *why)
+{
+	mcp_refuse_with(m, rq, code, why, NULL);
+}
+
+void
 mcp_reply(struct mcp *m, const struct request *rq, cJSON *result)
 {
 	cJSON	*o = frame(rq->id);
 
-	if (o == NULL || result == NULL) {
+	if (o == NULL || result == NULL || (rq->stateless &&
+	    !mcp_stamp(m, result))) {
 		cJSON_Delete(o);
 		cJSON_Delete(result);
 		mcp_refuse(m, rq, RPC_INTERNAL, "out of memory");
@@ -113,6 +125,7 @@ call_new(struct mcp *m, const struct request *rq)
 		return NULL;
 	}
 	c->mcp = m;
+	c->stateless = rq->stateless;
 	if ((c->batch = rq->batch) != NULL)
 		c->batch->open++;
 	TAILQ_INSERT_TAIL(&m->calls, c, link);
@@ -140,6 +153,12 @@ find_call(struct mcp *m, const cJSON *id)
 	return NULL;
 }
 
+bool
+mcp_is_open(struct mcp *m, const cJSON *id)
+{
+	return find_call(m, id) != NULL || mcp_find_listening(m, id) != NULL;
+}
+
 void
 mcp_begin_call(struct mcp *m, const struct request *rq)
 {
@@ -153,11 +172,13 @@ mcp_begin_call(struct mcp *m, const struct request *rq)
 		mcp_refuse(m, rq, RPC_PARAMS, "name: expected a string");
 	else if (args != NULL && !cJSON_IsObject(args) && !cJSON_IsNull(args))
 		mcp_refuse(m, rq, RPC_PARAMS, "arguments: expected an object");
-	else if (find_call(m, rq->id) != NULL)
+	else if (mcp_is_open(m, rq->id))
 		mcp_refuse(m, rq, RPC_INVALID, "a call with this id is under "
 		    "way");
 	else if (m->n_calls >= MCP_CALLS_MAX)
-		mcp_refuse(m, rq, RPC_BUSY, "too many calls are under way");
+		/* Codes of our own are not wanted any more. */
+		mcp_refuse(m, rq, rq->stateless ? RPC_INTERNAL : RPC_BUSY,
+		    "too many calls are under way");
 	else if ((c = call_new(m, rq)) == NULL)
 		mcp_refuse(m, rq, RPC_INTERNAL, "out of memory");
 	else if (!m->ops->call(m->arg, c, name, cJSON_IsObject(args) ? args :
@@ -173,8 +194,12 @@ mcp_begin_call(struct mcp *m, const struct request *rq)
 void
 mcp_cancel(struct mcp *m, const cJSON *id)
 {
-	struct mcp_call	*c = id == NULL ? NULL : find_call(m, id);
+	struct mcp_call		*c = id == NULL ? NULL : find_call(m, id);
+	struct listening	*l = id == NULL ? NULL :
+				    mcp_find_listening(m, id);
 
+	if (l != NULL)
+		mcp_unlisten(m, l);
 	if (c == NULL)
 		return;
 	c->cancelled = true;
@@ -259,7 +284,8 @@ tool_result(const char *text, bool error)
 void
 mcp_answer(struct mcp_call *c, const char *text, bool error)
 {
-	struct request	 rq = { .id = c->id, .batch = c->batch };
+	struct request	 rq = { .id = c->id, .batch = c->batch,
+			    .stateless = c->stateless };
 	struct mcp	*m = c->mcp;
 
 	if (!c->cancelled)

@@ -33,6 +33,7 @@
 
 struct loop {
 	struct session	 s;
+	struct mcp_conf	 mcp_conf;
 	struct pipe_end	 in, out;
 	int		 signals;
 	bool		 ended;		/* stdin */
@@ -346,7 +347,7 @@ start(struct loop *l, struct error *e)
 	if (session_conf_load(&s->conf, e) == -1 ||
 	    catch_signals(l, e) == -1)
 		return -1;
-	if ((s->mcp = mcp_new(&mcp_conf, &mcp_ops, s)) == NULL)
+	if ((s->mcp = mcp_new(&l->mcp_conf, &mcp_ops, s)) == NULL)
 		return no_memory(e);
 	if (s->conf.mesh)
 		join_mesh(s);
@@ -395,19 +396,23 @@ leave(struct loop *l)
 	events_free(s->events);
 	inbox_free(s->inbox);
 	attention_free(s->attention);
-	if (s->mcp != NULL)
+	if (s->mcp != NULL) {
+		mcp_leave(s->mcp);
 		flush(l);
+	}
 	mcp_free(s->mcp);
 	session_conf_free(&s->conf);
 }
 
 int
-session_run(struct error *e)
+session_run(bool handshake, struct error *e)
 {
 	struct loop	l;
 	int		r;
 
 	memset(&l, 0, sizeof(l));
+	l.mcp_conf = mcp_conf;
+	l.mcp_conf.handshake = handshake;
 	l.signals = -1;
 	pipe_ends_fill();
 	pipe_end_open(&l.in, STDIN_FILENO);

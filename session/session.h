@@ -54,9 +54,10 @@ struct session {
 
 /*
  * Serve stdin and stdout until the client goes, a signal or a hook ends it.
+ * handshake: only versions of the protocol that begin with initialize.
  * 0: it left as it should; -1 with *e.
  */
-int	session_run(struct error *);
+int	session_run(bool handshake, struct error *);
 
 /*
  * Is the mesh there now?  False having answered the call: it is off the mesh
