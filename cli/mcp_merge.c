@@ -64,12 +64,14 @@ mcp_setup_servers(const char *was, const char *reeve, const char *hook,
     struct error *e)
 {
 	const char	*path[] = { "mcpServers", OURS };
-	char		*mcp[] = { (char *)(uintptr_t)"mcp" };
+	/* It is not woken by the newest version, which it would choose. */
+	char		*mcp[] = { (char *)(uintptr_t)"mcp",
+			    (char *)(uintptr_t)"--handshake" };
 	cJSON		*o = cJSON_CreateObject();
 
 	(void)hook;
 	if (o != NULL && (!json_set_str(o, "command", reeve) ||
-	    !json_set_strings(o, "args", mcp, 1))) {
+	    !json_set_strings(o, "args", mcp, 2))) {
 		cJSON_Delete(o);
 		o = NULL;
 	}

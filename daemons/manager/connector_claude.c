@@ -27,7 +27,9 @@ static char *
 servers_text(const struct launch_request *r, struct error *e)
 {
 	cJSON	*o = cJSON_CreateObject(), *ours, *all;
-	char	*mcp[] = { (char *)(uintptr_t)"mcp" };
+	/* It is not woken by the newest version, which it would choose. */
+	char	*mcp[] = { (char *)(uintptr_t)"mcp",
+		    (char *)(uintptr_t)"--handshake" };
 	char	*text = NULL;
 
 	if (o != NULL && json_set_item(o, "mcpServers",
@@ -35,7 +37,7 @@ servers_text(const struct launch_request *r, struct error *e)
 		all = cJSON_GetObjectItemCaseSensitive(o, "mcpServers");
 		ours = cJSON_AddObjectToObject(all, SHARED_OURS);
 		if (ours != NULL && json_set_str(ours, "command", r->reeve) &&
-		    json_set_strings(ours, "args", mcp, 1))
+		    json_set_strings(ours, "args", mcp, 2))
 			text = json_print(o);
 	}
 	cJSON_Delete(o);

@@ -474,7 +474,8 @@ START_TEST(claude_gets_the_mesh_and_its_persona)
 	ck_assert_str_eq(p.argv.v[0], "claude");
 	arg_at("--strict-mcp-config");
 	ck_assert_str_eq(after("--mcp-config"), "{\"mcpServers\":{\"cotal\":"
-	    "{\"command\":\"/usr/bin/reeve\",\"args\":[\"mcp\"]}}}");
+	    "{\"command\":\"/usr/bin/reeve\",\"args\":[\"mcp\","
+	    "\"--handshake\"]}}}");
 	ck_assert_str_eq(hook_of("SessionStart"), r.hook);
 	ck_assert_str_eq(hook_of("StopFailure"), r.hook);
 	ck_assert_str_eq(after("--append-system-prompt"),
@@ -541,7 +542,8 @@ START_TEST(what_is_shared_with_claude_is_in_a_private_file)
 	    "\"Bearer ${WEB_TOKEN}\"}},\"db\":{\"command\":\"db\",\"args\":"
 	    "[\"--as\",\"${DB_USER:-me}\"],\"env\":{\"DB_TOKEN\":"
 	    "\"${DB_TOKEN}\"},\"timeout\":5},\"cotal\":{\"command\":"
-	    "\"/usr/bin/reeve\",\"args\":[\"mcp\"]}}}");
+	    "\"/usr/bin/reeve\",\"args\":[\"mcp\","
+	    "\"--handshake\"]}}}");
 	free(text);
 	ck_assert(strlist_has(&p.pass, "DB_TOKEN") &&
 	    strlist_has(&p.pass, "DB_USER") &&

@@ -116,12 +116,12 @@ START_TEST(a_server_among_others)
 	ck_assert_str_eq(merged(mcp_setup_servers, ""),
 	    "{\n  \"mcpServers\": {\n    \"cotal\": {\n"
 	    "      \"command\": \"" REEVE "\",\n"
-	    "      \"args\": [\"mcp\"]\n    }\n  }\n}\n");
+	    "      \"args\": [\"mcp\",\"--handshake\"]\n    }\n  }\n}\n");
 	ck_assert_str_eq(merged(mcp_setup_servers, "{\"mcpServers\":{"
 	    "\"other\":{\"command\":\"x\"},\"cotal\":{\"command\":\"old\"}}}"),
 	    "{\"mcpServers\":{\"other\":{\"command\":\"x\"},\"cotal\":{\n"
 	    "      \"command\": \"" REEVE "\",\n"
-	    "      \"args\": [\"mcp\"]\n    }}}");
+	    "      \"args\": [\"mcp\",\"--handshake\"]\n    }}}");
 	refused(mcp_setup_servers, "{\"mcpServers\":[]}", "mcpServers");
 }
 END_TEST
