@@ -12,11 +12,18 @@ const sdk = `${dir}/node_modules/@modelcontextprotocol/sdk/dist/esm`;
 const load = (path) => import(pathToFileURL(`${sdk}/${path}`).href);
 const { Client } = await load("client/index.js");
 const { StdioClientTransport } = await load("client/stdio.js");
+// The client of 2026-07-28 is a package of its own.
+const next = `${dir}/node_modules/@modelcontextprotocol/client/dist`;
+const { Client: NextClient } = await import(
+	pathToFileURL(`${next}/index.mjs`).href);
+const { StdioClientTransport: NextTransport } = await import(
+	pathToFileURL(`${next}/stdio.mjs`).href);
 // JSON Schema draft 2020-12, as the client itself has it.
 const Ajv = createRequire(`${dir}/node_modules/`)("ajv/dist/2020.js").default;
 
 const WAIT_MS = 20000;		// for a machine that does much else
 const VERSIONS = ["2024-11-05", "2025-03-26", "2025-06-18", "2025-11-25"];
+const NEWEST = "2026-07-28";
 const ALL = ["cotal_anycast", "cotal_channel_info", "cotal_channel_mode",
 	"cotal_channels", "cotal_despawn", "cotal_dm", "cotal_inbox",
 	"cotal_join", "cotal_leave", "cotal_orientation", "cotal_persona",
@@ -54,11 +61,8 @@ class Session {
 				message.params.protocolVersion = version;
 			return send(message);
 		};
-		this.client = new Client({ name: "t", version: "1" });
-		this.client.fallbackNotificationHandler = async (n) => {
-			this.wakes.push(n);
-			this.waiting.splice(0).forEach((f) => f());
-		};
+		this.client = this.heard(new Client({ name: "t",
+			version: "1" }));
 		await this.client.connect(this.transport);
 		return this;
 	}
@@ -96,6 +100,13 @@ class Session {
 			});
 		}
 	}
+	heard(client) {
+		client.fallbackNotificationHandler = async (n) => {
+			this.wakes.push(n);
+			this.waiting.splice(0).forEach((f) => f());
+		};
+		return client;
+	}
 	// As a host ends it: its input ends, and so does it.
 	async close() {
 		const child = this.transport._process;
@@ -103,6 +114,19 @@ class Session {
 			(code, signal) => f(code ?? signal)));
 		await this.client.close();
 		assert.equal(await ended, 0);
+	}
+}
+
+// By the newer client; mode: how it chooses a version.
+class NextSession extends Session {
+	async open(mode, args = ["mcp"]) {
+		this.transport = new NextTransport({ command: reeve, args,
+			env: this.env, stderr: "pipe" });
+		this.transport.stderr.on("data", () => {});
+		this.client = this.heard(new NextClient({ name: "t",
+			version: "1" }, { versionNegotiation: { mode } }));
+		await this.client.connect(this.transport);
+		return this;
 	}
 }
 
@@ -247,6 +271,53 @@ await check("before the mesh is there tools are served", async () => {
 	await s.close();
 });
 
+for (const mode of ["auto", { pin: NEWEST }])
+	await check(`version ${NEWEST}, ${JSON.stringify(mode)}`, async () => {
+		const s = await new NextSession(off).open(mode);
+		const c = s.client;
+		assert.equal(c.getNegotiatedProtocolVersion(), NEWEST);
+		assert.equal(c.getServerVersion().name, "cotal");
+		// What is experimental has no way to the client.
+		assert.deepEqual(c.getServerCapabilities(), { tools: {} });
+		assert.match(c.getInstructions(), /cotal_orientation/);
+		assert.deepEqual((await c.discover()).supportedVersions,
+			[NEWEST]);
+		await tools_are_listed(c, ALL.filter((n) =>
+		    !SPAWNERS.includes(n)), NEWEST);
+		const r = await s.call("cotal_orientation", {});
+		assert.match(r.text, /COTAL_NAME/);
+		assert((await s.call("cotal_inbox", {})).bad);
+		await assert.rejects(c.callTool({ name: "cotal_x" }),
+			{ code: -32602 });
+		const l = await c.listen({ toolsListChanged: true });
+		assert.deepEqual(l.honoredFilter, {});
+		await l.close();
+		assert.equal(await l.closed, "local");
+		await s.close();
+	});
+
+await check("a session that ends says so to who listens", async () => {
+	const s = await new NextSession(off).open("auto");
+	const l = await s.client.listen({});
+	process.kill(s.transport.pid, "SIGTERM");
+	assert.equal(await l.closed, "graceful");
+	await s.client.close();
+});
+
+// Who speaks both is given what can wake it, when that is wanted.
+for (const [mode, args] of [["auto", ["mcp", "--handshake"]],
+    ["legacy", ["mcp"]]])
+	await check(`${mode}, ${args.join(" ")}`, async () => {
+		const s = await new NextSession(off).open(mode, args);
+		assert.equal(s.client.getNegotiatedProtocolVersion(),
+			"2025-11-25");
+		assert.deepEqual(s.client.getServerCapabilities(), { tools: {},
+			experimental: { "claude/channel": {} } });
+		assert.match((await s.call("cotal_orientation", {})).text,
+			/COTAL_NAME/);
+		await s.close();
+	});
+
 const a = await new Session(alice).open();
 await a.until("cotal_orientation", {}, /Connected/);
 await a.until("cotal_channels", {}, /- general: joined, kept for you/);
@@ -327,6 +398,20 @@ await check("a call that is cancelled is not answered", async () => {
 await check("a session ends with its host, and is away", async () => {
 	await b.close();
 	await a.until("cotal_roster", { offline: true }, /- bob: offline/);
+});
+
+await check("the newest version takes part, and is not woken", async () => {
+	const s = await new NextSession(bob).open("auto");
+	await s.until("cotal_roster", {}, /- alice, role builder/);
+	await a.until("cotal_roster", {}, /- bob: /);
+	await a.call("cotal_dm", { to: "bob", text: "are you there" });
+	assert.match(await s.until("cotal_inbox", {}, /alice/),
+		/are you there/);
+	const r = await s.call("cotal_dm", { to: "alice", text: "I am" });
+	assert(!r.bad, r.text);
+	await a.woken(/I am/);
+	assert.deepEqual(s.wakes, []);
+	await s.close();
 	await a.close();
 });
 
