@@ -10,8 +10,9 @@ inbox_make(inbox_settle_fn *settle, void *arg)
 {
 	struct inbox	*in = calloc(1, sizeof(*in));
 
-	if (in == NULL || seen_init(&in->shown) == -1) {
-		free(in);
+	if (in == NULL || seen_init(&in->shown) == -1 ||
+	    seen_init(&in->gone) == -1) {
+		inbox_free(in);
 		return NULL;
 	}
 	in->settle = settle;
@@ -25,8 +26,50 @@ inbox_free(struct inbox *in)
 	if (in == NULL)
 		return;
 	seen_free(&in->shown);
+	seen_free(&in->gone);
 	free(in);
 }
+
+/* --- what was here ---------------------------------------------------------------- */
+
+/* By its sender, too: nobody can make another's message look shown. */
+#define KEY_MAX	(MESSAGE_ID_MAX + SUBJECT_MAX)
+
+static bool
+is_in(const struct seen *set, const struct message *m)
+{
+	char	key[KEY_MAX];
+
+	snprintf(key, sizeof(key), "%s %s", m->from_id, m->id);
+	return seen_has(set, key);
+}
+
+static void
+put_in(struct seen *set, const struct message *m)
+{
+	char	key[KEY_MAX];
+
+	snprintf(key, sizeof(key), "%s %s", m->from_id, m->id);
+	/* Out of memory: it is shown once more. */
+	if (!seen_has(set, key))
+		(void)seen_add(set, key);
+}
+
+bool
+inbox_was_shown(const struct inbox *in, const struct message *m)
+{
+	return is_in(&in->shown, m);
+}
+
+void
+inbox_shown(struct inbox *in, const struct message *m)
+{
+	if (in->lost > 0 && is_in(&in->gone, m) && !is_in(&in->shown, m))
+		in->lost--;
+	put_in(&in->shown, m);
+}
+
+/* --- what is here ----------------------------------------------------------------- */
 
 static void
 take_out(struct inbox *in, size_t i)
@@ -55,7 +98,11 @@ make_room(struct inbox *in)
 	for (i = 0; i < in->n; i++)
 		if (is_history(in->v[i]))
 			break;
-	take_out(in, i < in->n ? i : 0);
+	if (i == in->n)
+		i = 0;
+	if (in->v[i]->kind == DELIVERY_CHANNEL)
+		put_in(&in->gone, &in->v[i]->m);
+	take_out(in, i);
 	in->lost++;
 }
 
@@ -106,34 +153,6 @@ inbox_find(const struct inbox *in, const char *from_id, const char *id)
 		    strcmp(in->v[i]->m.from_id, from_id) == 0)
 			return in->v[i];
 	return NULL;
-}
-
-/* By its sender, too: nobody can make another's message look shown. */
-static void
-key_of(char *buf, size_t size, const struct message *m)
-{
-	snprintf(buf, size, "%s %s", m->from_id, m->id);
-}
-#define KEY_MAX	(MESSAGE_ID_MAX + SUBJECT_MAX)
-
-bool
-inbox_was_shown(const struct inbox *in, const struct message *m)
-{
-	char	key[KEY_MAX];
-
-	key_of(key, sizeof(key), m);
-	return seen_has(&in->shown, key);
-}
-
-void
-inbox_shown(struct inbox *in, const struct message *m)
-{
-	char	key[KEY_MAX];
-
-	key_of(key, sizeof(key), m);
-	/* Out of memory: it is shown once more. */
-	if (!seen_has(&in->shown, key))
-		(void)seen_add(&in->shown, key);
 }
 
 void

@@ -26,8 +26,9 @@ struct inbox {
 	struct delivery	*v[INBOX_MAX];
 	size_t		 n;
 	struct seen	 shown;		/* of channels, lately */
-	uint64_t	 lost;		/* made room for others, since the last
-					   inbox_take_lost */
+	struct seen	 gone;		/* made room for others, lately */
+	uint64_t	 lost;		/* of those, not shown after all, since
+					   the last inbox_take_lost */
 	inbox_settle_fn	*settle;
 	void		*arg;
 };
@@ -66,7 +67,7 @@ struct inbox_count {
 };
 struct inbox_count inbox_count(const struct inbox *,
 	    const struct attention *);
-/* How many made room since it was last asked. */
+/* How many made room since it was last asked, and were not recalled since. */
 uint64_t inbox_take_lost(struct inbox *);
 
 #endif

@@ -131,7 +131,8 @@ add_shown(struct page *p, struct page *list, size_t n)
 static void
 add_end(struct page *p, struct session *s, size_t n, size_t left)
 {
-	uint64_t	lost = inbox_take_lost(s->inbox);
+	/* What is left may be some of them. */
+	uint64_t	lost = left > 0 ? 0 : inbox_take_lost(s->inbox);
 
 	if (n == 0)
 		page_add(p, "Nothing is unread.\n");
@@ -139,8 +140,8 @@ add_end(struct page *p, struct session *s, size_t n, size_t left)
 		page_add(p, "%zu more wait: call cotal_inbox again.\n", left);
 	if (lost > 0)
 		page_add(p, "%llu older messages were not kept: there were "
-		    "more than %d. cotal_channel_info and what is stored may "
-		    "help.\n", (unsigned long long)lost, INBOX_MAX);
+		    "more than %d unread. Ask their senders where something "
+		    "is missing.\n", (unsigned long long)lost, INBOX_MAX);
 }
 
 static void

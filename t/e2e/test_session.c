@@ -275,6 +275,19 @@ recall(void)
 	expect_nothing();
 }
 
+/* How many it says were not kept. */
+static int
+lost(void)
+{
+	char	*at = strstr(h->answer, " older messages were not kept");
+
+	if (at == NULL)
+		return 0;
+	while (at > h->answer && at[-1] != '\n')
+		at--;
+	return atoi(at);
+}
+
 START_TEST(focus_holds_and_recalls)
 {
 	start("COTAL_QUIET=live");
@@ -294,8 +307,12 @@ START_TEST(focus_holds_and_recalls)
 	host_inbox(h);
 	ck_assert_msg(strstr(h->answer, "aged out") != NULL, "%s", h->answer);
 	ck_assert_uint_eq(times_in(h->answer, "| flood0\n"), 0);
-	while (strstr(host_inbox(h), "more wait") != NULL)
-		;
+	/* What made room and is recalled was not lost. */
+	while (strstr(h->answer, "more wait") != NULL) {
+		ck_assert_int_eq(lost(), 0);
+		host_inbox(h);
+	}
+	ck_assert_int_le(lost(), 10);
 	ck_assert_uint_eq(times_in(h->answer, "| flood1009\n"), 1);
 }
 END_TEST

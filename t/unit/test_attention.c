@@ -379,8 +379,10 @@ START_TEST(what_was_shown_is_remembered)
 		inbox_put(in, message(DELIVERY_CHANNEL, "general", NULL));
 	ck_assert_ptr_eq(settled[1], gone);
 	ck_assert(!inbox_was_shown(in, &gone->m));
+	ck_assert_uint_eq(in->lost, 1);
 	inbox_shown(in, &gone->m);
 	ck_assert(inbox_was_shown(in, &gone->m));
+	ck_assert_uint_eq(inbox_take_lost(in), 0);
 	forget();
 }
 END_TEST
