@@ -372,8 +372,9 @@ work_one(struct worker *w, struct held *h, struct error *e)
 	w->mark->at_seq = seq;
 	did = w->work(w, h, e);
 	w->mark->at_seq = 0;
-	/* It was survived: who died at it died of something else. */
-	if (seq == w->mark->died_at_seq)
+	/* It was survived: who died at it died of something else.  One that
+	 * could not be buried was not tried. */
+	if (did != WORK_FAILED && seq == w->mark->died_at_seq)
 		w->mark->deaths = 0;
 	return did;
 }
