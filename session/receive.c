@@ -30,13 +30,17 @@ inbox_new(struct session *s)
 	return inbox_make(settle, s);
 }
 
+/* A host may write it as an attribute of a tag: nothing in it ends one. */
 static bool
 add_meta(cJSON *meta, const char *name, const char *value, size_t most)
 {
-	struct page	p = { .s = NULL };
-	bool		ok;
+	struct page	 p = { .s = NULL };
+	char		*at;
+	bool		 ok;
 
 	page_data(&p, value, most);
+	for (at = p.s; at != NULL && (at = strpbrk(at, "\"<>")) != NULL; at++)
+		*at = '\'';
 	ok = !p.failed && json_set_str(meta, name, p.s == NULL ? "" : p.s);
 	page_free(&p);
 	return ok;

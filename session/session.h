@@ -16,8 +16,7 @@ struct inbox;
  * (mcp.h) and its hooks (hooksock.h) on the other.  One loop, session_run, one
  * thread, and nothing in it waits.
  *
- * What a tool or an event is given; the parts are made in this order, and freed
- * in the other one.  Only attention and inbox are there off the mesh, too.
+ * What a tool or an event is given.  Off the mesh there is no endpoint.
  */
 struct session {
 	struct session_conf	 conf;

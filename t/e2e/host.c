@@ -37,6 +37,8 @@ take(struct harness *h, const cJSON *o)
 	ck_assert_uint_lt(h->n_wakes, sizeof(h->wakes) / sizeof(h->wakes[0]));
 	h->wakes[h->n_wakes++] = strdup(json_get(params,
 	    "content")->valuestring);
+	ck_assert(cJSON_PrintPreallocated(cJSON_GetObjectItem(params, "meta"),
+	    h->meta, (int)sizeof(h->meta), false));
 }
 
 /* More of what it says, within that; false when there is none. */

@@ -22,6 +22,7 @@ struct harness {
 	unsigned	 calls;
 	char		*wakes[64];	/* their contents, as they came */
 	size_t		 n_wakes;
+	char		 meta[1024];	/* of the last wake, as JSON */
 	char		 socket[100];
 	char		 answer[262144];	/* the last call's text, or the
 						   last hook's output */
