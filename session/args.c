@@ -307,14 +307,6 @@ arg_bool(const cJSON *args, const char *name, bool otherwise)
 	return cJSON_IsBool(v) ? cJSON_IsTrue(v) : otherwise;
 }
 
-int64_t
-arg_number(const cJSON *args, const char *name, int64_t otherwise)
-{
-	const cJSON	*v = json_get(args, name);
-
-	return cJSON_IsNumber(v) ? (int64_t)v->valuedouble : otherwise;
-}
-
 int
 arg_list(struct strlist *out, const cJSON *args, const char *name)
 {

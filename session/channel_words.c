@@ -51,13 +51,9 @@ may_post(const struct session *s, const char *channel)
 void
 page_allowed(struct page *p, const struct session *s)
 {
-	const struct strlist	*l = &s->conf.allow_subscribe;
-	size_t			 i;
-
 	page_add(p, "You may hear: ");
-	for (i = 0; i < l->n; i++)
-		page_add(p, "%s%s", i == 0 ? "" : ", ", l->v[i]);
-	page_add(p, "%s.", l->n == 0 ? "nothing" : "");
+	page_list(p, &s->conf.allow_subscribe, "nothing");
+	page_add(p, ".");
 }
 
 /* --- in words ---------------------------------------------------------------------- */

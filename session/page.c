@@ -153,6 +153,17 @@ page_quote(struct page *p, const char *before, const char *text, size_t most)
 }
 
 void
+page_list(struct page *p, const struct strlist *l, const char *none)
+{
+	size_t	i;
+
+	for (i = 0; i < l->n; i++)
+		page_add(p, "%s%s", i == 0 ? "" : ", ", l->v[i]);
+	if (l->n == 0)
+		page_add(p, "%s", none);
+}
+
+void
 page_answer(struct page *p, struct mcp_call *c, bool error)
 {
 	if (p->failed)

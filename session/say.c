@@ -23,26 +23,17 @@ saying_free(struct saying *y)
 }
 
 static void
-add_channels(struct page *p, const struct session *s)
-{
-	const struct strlist	*l = &s->conf.allow_publish;
-	size_t			 i;
-
-	page_add(p, " You may post to: ");
-	for (i = 0; i < l->n; i++)
-		page_add(p, "%s%s", i == 0 ? "" : ", ", l->v[i]);
-	page_add(p, "%s.", l->n == 0 ? "nothing" : "");
-}
-
-static void
 add_fault(struct page *p, const struct saying *y, const struct error *e)
 {
 	page_add(p, "Not sent to %s: %s.", y->where, e->text);
 	switch (e->code) {
 	case EX_NOPERM:
 		page_add(p, " The broker does not let you.");
-		if (y->to_channel)
-			add_channels(p, y->s);
+		if (!y->to_channel)
+			break;
+		page_add(p, " You may post to: ");
+		page_list(p, &y->s->conf.allow_publish, "no channel");
+		page_add(p, ".");
 		break;
 	case EX_DATAERR:
 		page_add(p, " Send less at a time.");

@@ -19,12 +19,9 @@ count_live(void *arg, const struct peer *p)
 static void
 add_list(struct page *p, const char *what, const struct strlist *l)
 {
-	size_t	i;
-
 	page_add(p, "%s: ", what);
-	for (i = 0; i < l->n; i++)
-		page_add(p, "%s%s", i == 0 ? "" : ", ", l->v[i]);
-	page_add(p, "%s\n", l->n == 0 ? "none" : "");
+	page_list(p, l, "none");
+	page_add(p, "\n");
 }
 
 static void

@@ -50,18 +50,15 @@ take_mentions(struct session *s, struct mcp_call *c, const cJSON *args,
 static bool
 may(struct session *s, struct mcp_call *c, const char *channel)
 {
-	const struct strlist	*l = &s->conf.allow_publish;
-	struct page		 p = { .s = NULL };
-	size_t			 i;
+	struct page	p = { .s = NULL };
 
 	if (may_post(s, channel))
 		return true;
 	page_add(&p, "You may not post to %s. Nothing was sent. You may post "
 	    "to: ", channel);
-	for (i = 0; i < l->n; i++)
-		page_add(&p, "%s%s", i == 0 ? "" : ", ", l->v[i]);
-	page_add(&p, "%s. More is the operator's to give; cotal_dm reaches "
-	    "one agent.", l->n == 0 ? "no channel" : "");
+	page_list(&p, &s->conf.allow_publish, "no channel");
+	page_add(&p, ". More is the operator's to give; cotal_dm reaches one "
+	    "agent.");
 	page_answer(&p, c, true);
 	return false;
 }

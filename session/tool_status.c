@@ -9,7 +9,6 @@
 
 static const char *const	statuses[] = { "idle", "working", "waiting",
 	NULL };
-static const char *const	modes[] = { "open", "dnd", "focus", NULL };
 
 static const struct tool_arg args_table[] = {
 	{ .name = "status", .type = TOOL_STRING, .one_of = statuses,
@@ -18,7 +17,7 @@ static const struct tool_arg args_table[] = {
 	{ .name = "activity", .type = TOOL_STRING, .least = 0, .most = 200,
 	    .what = "what you are doing, in a line that others see; empty: "
 	    "nothing to say" },
-	{ .name = "attention", .type = TOOL_STRING, .one_of = modes,
+	{ .name = "attention", .type = TOOL_STRING, .one_of = attention_names,
 	    .what = "open: every message wakes you; dnd: channel chatter "
 	    "reaches you but does not wake you, mentions and direct messages "
 	    "do; focus: only direct messages and anycast reach you, a mention "

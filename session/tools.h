@@ -64,7 +64,6 @@ int	tool_check(const struct tool *, const cJSON *args, struct error *e);
 /* Arguments by name: a view, or NULL; false; otherwise. */
 const char *arg_text(const cJSON *args, const char *name);
 bool	arg_bool(const cJSON *args, const char *name, bool otherwise);
-int64_t	arg_number(const cJSON *args, const char *name, int64_t otherwise);
 /* A copy of an array of strings; -1: out of memory. */
 int	arg_list(struct strlist *, const cJSON *args, const char *name);
 
@@ -97,6 +96,8 @@ void	page_name(struct page *, const char *name, size_t most);
  * had more characters, ends of lines among them. */
 bool	page_quote(struct page *, const char *before, const char *text,
 	    size_t most);
+/* "a, b"; of none what is said then. */
+void	page_list(struct page *, const struct strlist *, const char *none);
 void	page_answer(struct page *, struct mcp_call *, bool error);
 void	page_free(struct page *);
 
