@@ -64,6 +64,17 @@ set_string(char **where, const char *value, struct error *e)
 	return *where == NULL ? error_errno(e, EX_OSERR, "settings") : 0;
 }
 
+int
+setup_check_fanout_from(const char *from, struct error *e)
+{
+	if (strcmp(from, "new") == 0 || strcmp(from, "first") == 0 ||
+	    (strspn(from, "0123456789") == strlen(from) &&
+	    strtoull(from, NULL, 10) != 0))
+		return 0;
+	return error_set(e, EX_USAGE, "--fanout-from: expected a sequence, "
+	    "first or new, not \"%s\"", from);
+}
+
 static int
 set_listen(struct config *c, const char *listen, struct error *e)
 {
@@ -104,12 +115,9 @@ settings_from(struct config *c, const struct init_opts *o, struct error *e)
 	if (o->server != NULL && o->listen != NULL)
 		return error_set(e, EX_USAGE, "--server is a broker of "
 		    "somebody else's, --listen our own: give one of them");
-	if (o->fanout_from != NULL && strcmp(o->fanout_from, "new") != 0 &&
-	    strcmp(o->fanout_from, "first") != 0 &&
-	    (strspn(o->fanout_from, "0123456789") != strlen(o->fanout_from)
-	    || strtoull(o->fanout_from, NULL, 10) == 0))
-		return error_set(e, EX_USAGE, "--fanout-from: expected a "
-		    "sequence, first or new, not \"%s\"", o->fanout_from);
+	if (o->fanout_from != NULL &&
+	    setup_check_fanout_from(o->fanout_from, e) == -1)
+		return -1;
 	if (o->shards > LAYOUT_SHARDS_MAX)
 		return error_set(e, EX_USAGE, "--shards: at most %d",
 		    LAYOUT_SHARDS_MAX);

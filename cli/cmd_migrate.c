@@ -232,16 +232,17 @@ look_at_trust(struct migrate *m, struct error *e)
 /* --- looking -------------------------------------------------------------------- */
 
 static int
-look_at_space(struct migrate *m, int64_t wait_ms, struct error *e)
+look_at_space(struct migrate *m, struct error *e)
 {
 	if (migrate_look_at_streams(m, e) == -1)
 		return -1;
 	if (!m->stream[0])
 		return 0;
-	if (migrate_look_at_records(m, e) == -1 ||
+	if (migrate_look_at_defaults(m, e) == -1 ||
+	    migrate_look_at_records(m, e) == -1 ||
 	    migrate_look_at_durables(m, e) == -1 ||
 	    migrate_look_at_agents(m, e) == -1 ||
-	    migrate_look_at_leases(m, wait_ms, e) == -1)
+	    migrate_look_at_leases(m, e) == -1)
 		return -1;
 	return 0;
 }
@@ -294,7 +295,8 @@ would_make(struct migrate *m, const char *fmt, const char *name)
 static void
 say_what_is_made(struct migrate *m)
 {
-	static const char *const	agents[] = { "signer", "manager" };
+	static const char *const	agents[] = { "signer", "manager",
+					    "canary" };
 	char				name[64], file[80];
 	unsigned			shard;
 	size_t				i;
@@ -311,8 +313,12 @@ say_what_is_made(struct migrate *m)
 			would_make(m, "creds/%s.creds", file);
 			would_make(m, "service/%s/run", name);
 		}
-	for (i = 0; m->want.workspace != NULL && i < 2; i++) {
-		would_make(m, "creds/%s.creds", agents[i]);
+	if (m->want.workspace == NULL)
+		return;
+	would_make(m, "%s", "auth/signer.json");
+	for (i = 0; i < 3; i++) {
+		if (i < 2)	/* the canary needs no connection */
+			would_make(m, "creds/%s.creds", agents[i]);
 		would_make(m, "service/%s/run", agents[i]);
 	}
 }
@@ -410,7 +416,11 @@ start(struct migrate *m, struct error *e)
 	else if ((r = spawn_reeved(m, log, e)) == 0)
 		migrate_step(m, STEP_DONE, "reeved", "started, its log is %s",
 		    log);
-	if (r == 0 && !m->dry && (r = await_served(m, e)) == 0)
+	if (r == 0 && m->stands_by)
+		migrate_step(m, m->dry ? STEP_WOULD : STEP_DONE, "space",
+		    "another host serves %s, and this one stands by",
+		    m->want.space);
+	else if (r == 0 && !m->dry && (r = await_served(m, e)) == 0)
 		migrate_step(m, STEP_DONE, "space", "%s is served by this "
 		    "host", m->want.space);
 	free(log);
@@ -436,7 +446,7 @@ static int
 take_over(struct migrate *m, const struct migrate_opts *o, struct error *e)
 {
 	if (read_settings(m, o, e) == -1 || check_settings(m, o, e) == -1 ||
-	    reach(m, e) == -1 || look_at_space(m, o->wait_ms, e) == -1)
+	    reach(m, e) == -1 || look_at_space(m, e) == -1)
 		return -1;
 	if (m->stop.code != 0)
 		return 0;
@@ -454,8 +464,7 @@ give_back(struct migrate *m, const struct migrate_opts *o, struct error *e)
 	if (read_settings(m, o, e) == -1 || check_settings(m, o, e) == -1 ||
 	    reach(m, e) == -1)
 		return -1;
-	return migrate_back(m, o->wait_ms == 0 ? BACK_WAIT_MS : o->wait_ms,
-	    e);
+	return migrate_back(m, e);
 }
 
 static int
@@ -469,7 +478,8 @@ check_opts(const struct migrate_opts *o, struct error *e)
 	if (o->no_agents && o->workspace != NULL)
 		return error_set(e, EX_USAGE, "--no-agents: there is no "
 		    "--workspace then");
-	return 0;
+	return o->fanout_from == NULL ? 0 :
+	    setup_check_fanout_from(o->fanout_from, e);
 }
 
 /* An earlier run's import is as good as the file. */
@@ -529,6 +539,7 @@ run(struct cli *cli, void *arg, int argc, char **argv)
 	m.cli = cli;
 	m.dry = o->dry;
 	m.fanout_from = o->fanout_from;
+	m.wait_ms = o->back && o->wait_ms == 0 ? BACK_WAIT_MS : o->wait_ms;
 	m.layout.shards = 1;
 	if (check_opts(o, &e) == -1)
 		return cli_fail(&e);

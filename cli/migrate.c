@@ -6,6 +6,7 @@
 #include "json.h"
 #include "log.h"
 #include "migrate.h"
+#include "table.h"
 
 #define LOOK_TTL_S	900
 
@@ -18,7 +19,9 @@ step(struct migrate *m, enum step kind, const char *about, const char *text)
 	cJSON	*o;
 
 	if (m->steps == NULL) {
-		printf("%-6s %-24s %s\n", step_names[kind], about, text);
+		printf("%-6s %-24s ", step_names[kind], about);
+		text_put(stdout, text, " ");	/* it may be quoted */
+		putchar('\n');
 		fflush(stdout);
 		return NULL;
 	}
@@ -66,7 +69,8 @@ migrate_connect(struct migrate *m, enum profile profile, unsigned shards,
 	struct bus_conf	conf = { .servers = m->want.servers, .creds = c,
 			    .name = "reeve migrate" };
 
-	if (trust_mint(&m->trust, profile, &scope, LOOK_TTL_S, c, e) == -1)
+	if (trust_mint(&m->trust, profile, &scope, LOOK_TTL_S + (long)
+	    (m->wait_ms / 1000), c, e) == -1)
 		return -1;
 	if (bus_open(b, &conf, e) == 0)
 		return 0;

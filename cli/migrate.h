@@ -31,6 +31,7 @@ struct migrate {
 	bool		 dry;
 	const char	*trust_path;
 	const char	*fanout_from;
+	int64_t		 wait_ms;	/* so long for who serves to let go */
 	struct config	 want;		/* settings, there or to be */
 	bool		 first;		/* to be */
 	struct trust	 trust;
@@ -43,6 +44,7 @@ struct migrate {
 	struct layout	 layout;
 	size_t		 open;		/* memberships */
 	bool		 served;	/* a lease is this host's */
+	bool		 stands_by;	/* it is another host's of reeve */
 };
 
 /* About what it is, and a sentence.  The element, to add to; NULL: a line. */
@@ -54,7 +56,8 @@ void	migrate_stop(struct migrate *, int code, const char *about,
 
 /* --- looking: 0 when there was an answer, whatever it was; -1 with *e ------- */
 
-/* A connection with this profile, and the space's trust: for so many seconds. */
+/* A connection with this profile, and the space's trust: for 15 minutes, and
+ * what is waited. */
 int	migrate_connect(struct migrate *, enum profile, unsigned shards,
 	    struct creds *, struct bus **, struct error *);
 /* Streams and buckets; settings that are to be take theirs. */
@@ -65,12 +68,14 @@ int	migrate_look_at_durables(struct migrate *, struct error *);
 int	migrate_look_at_agents(struct migrate *, struct error *);
 /* Memberships, the layout among them, and access records. */
 int	migrate_look_at_records(struct migrate *, struct error *);
-/* Is the space free?  Waits so long for that. */
-int	migrate_look_at_leases(struct migrate *, int64_t wait_ms,
-	    struct error *);
-/* Has reeve let the space go, here and on every host?  Likewise. */
-int	migrate_look_at_end(struct migrate *, int64_t wait_ms,
-	    struct error *);
+/* What a channel is that nobody has said anything of. */
+int	migrate_look_at_defaults(struct migrate *, struct error *);
+/* Is the space free?  Waits for that, unless something else is in the way. */
+int	migrate_look_at_leases(struct migrate *, struct error *);
+/* Has reeve let the space go, here and on every host?  Waits likewise. */
+int	migrate_look_at_end(struct migrate *, struct error *);
+/* Has a host taken it again since? */
+int	migrate_look_at_rest(struct migrate *, struct error *);
 /* 1: a shard's lease is held by this host's reeve, and ready; 0: not. */
 int	migrate_is_served(struct migrate *, unsigned shard, bool *ready,
 	    struct error *);
@@ -79,6 +84,6 @@ int	migrate_is_served(struct migrate *, unsigned shard, bool *ready,
 
 /* The durables as the other implementation makes them; cursors stay. */
 int	migrate_restore_durables(struct migrate *, struct error *);
-int	migrate_back(struct migrate *, int64_t wait_ms, struct error *);
+int	migrate_back(struct migrate *, struct error *);
 
 #endif

@@ -201,7 +201,7 @@ look_first(struct migrate *m, struct error *e)
 }
 
 int
-migrate_back(struct migrate *m, int64_t wait_ms, struct error *e)
+migrate_back(struct migrate *m, struct error *e)
 {
 	if (look_first(m, e) == -1)
 		return -1;
@@ -209,12 +209,14 @@ migrate_back(struct migrate *m, int64_t wait_ms, struct error *e)
 		return 0;
 	if (stop_host(m, e) == -1)
 		return -1;
-	if (m->stop.code == 0 && migrate_look_at_end(m, wait_ms, e) == -1)
+	if (m->stop.code == 0 && migrate_look_at_end(m, e) == -1)
 		return -1;
 	if (m->stop.code != 0)
 		return 0;
-	if (migrate_restore_durables(m, e) == -1 || forget(m, e) == -1)
+	if (migrate_restore_durables(m, e) == -1 || forget(m, e) == -1 ||
+	    (!m->dry && migrate_look_at_rest(m, e) == -1))
 		return -1;
-	say_end(m);
+	if (m->stop.code == 0)
+		say_end(m);
 	return 0;
 }

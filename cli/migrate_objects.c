@@ -49,6 +49,28 @@ static const struct meaning durable_meanings[] = {
 	{ "replay_policy", false, "old messages come as slowly as they came" },
 	{ NULL, false, "it is left as it is" } };
 
+/* What is not to be there at all: nothing of ours sets it. */
+static const struct meaning stream_extras[] = {
+	{ "mirror", true, "nothing can be stored" },
+	{ "no_ack", true, "who says something is never told that it is "
+	    "stored" },
+	{ "subject_transform", true, "what is said would be stored elsewhere" },
+	{ "sources", false, "what others have said is stored here, too" },
+	{ "republish", false, "what is stored is heard elsewhere, too" },
+	{ NULL, false, NULL } };
+
+static const struct meaning durable_extras[] = {
+	{ "headers_only", true, "it would be given nothing to read" },
+	{ "backoff", true, "it decides when what was not acknowledged comes "
+	    "again, and ack_wait does not" },
+	{ "pause_until", true, "it may give nothing until then" },
+	{ "inactive_threshold", true, "it goes, and how far it was with it, "
+	    "when it rests for so long" },
+	{ "rate_limit_bps", false, "it gives no more than that" },
+	{ "max_batch", false, "it gives no more at a time" },
+	{ "max_bytes", false, "it gives no more at a time" },
+	{ NULL, false, NULL } };
+
 static const struct meaning *
 meaning_of(const struct meaning *m, const char *field)
 {
@@ -106,6 +128,34 @@ compare(struct migrate *m, const char *about, const cJSON *want,
 			continue;
 		say_difference(m, about, w, v, meaning_of(meanings,
 		    w->string));
+		n++;
+	}
+	return n;
+}
+
+/* Says what is there that should not be; how many. */
+static unsigned
+find_extras(struct migrate *m, const char *about, const cJSON *is,
+    const struct meaning *extras)
+{
+	const cJSON	*v;
+	char		*has;
+	unsigned	 n = 0;
+
+	for (; extras->field != NULL; extras++) {
+		v = json_get(is, extras->field);
+		if (v == NULL || cJSON_IsNull(v) || cJSON_IsFalse(v) ||
+		    (cJSON_IsNumber(v) && v->valuedouble == 0))
+			continue;
+		if ((has = json_print(v)) == NULL)
+			fatal_memory();
+		if (extras->stops)
+			migrate_stop(m, EX_CONFIG, about, "%s is %s: %s",
+			    extras->field, has, extras->means);
+		else
+			migrate_step(m, STEP_NOTE, about, "%s is %s: %s",
+			    extras->field, has, extras->means);
+		free(has);
 		n++;
 	}
 	return n;
@@ -171,9 +221,10 @@ judge(struct migrate *m, cJSON *want, const cJSON *o)
 {
 	const char	*name = json_get(want, "name")->valuestring;
 	const cJSON	*state = json_get(o, "state");
+	const cJSON	*is = json_get(o, "config");
 
-	if (compare(m, name, want, json_get(o, "config"), stream_meanings,
-	    not_of_streams) == 0)
+	if (compare(m, name, want, is, stream_meanings, not_of_streams) +
+	    find_extras(m, name, is, stream_extras) == 0)
 		migrate_step(m, STEP_OK, name, "as expected; %.0f messages, "
 		    "the last is %.0f", number(state, "messages"),
 		    number(state, "last_seq"));
@@ -316,6 +367,7 @@ judge_durable(struct migrate *m, const char *stream, const char *name,
 		    stream);
 	(void)compare(m, name, want, c->config, durable_meanings,
 	    not_of_durables);
+	(void)find_extras(m, name, c->config, durable_extras);
 	say_cursor(m, name, stream, c);
 	say_updates(m, name, c->config);
 }

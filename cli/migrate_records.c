@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "bucket.h"
+#include "channels.h"
 #include "clock.h"
 #include "jetstream.h"
 #include "json.h"
@@ -99,6 +100,7 @@ read_all(struct migrate *m, enum bucket_kind kind,
 {
 	struct count	 table;
 	struct watch	*w = NULL;
+	char		 stream[STREAM_MAX], name[80];
 	int		 r;
 
 	count_reset(&table);
@@ -106,7 +108,10 @@ read_all(struct migrate *m, enum bucket_kind kind,
 	    &w, e);
 	*c = table;
 	watch_free(w);
-	return r;
+	/* Nothing is to be left of it, not even for as long as it would last. */
+	name_bucket_stream(stream, sizeof(stream), m->want.space, kind);
+	snprintf(name, sizeof(name), "w_%s", bus_id(m->bus));
+	return r == -1 ? -1 : js_consumer_delete(m->bus, stream, name, e);
 }
 
 static void
@@ -164,7 +169,7 @@ migrate_look_at_records(struct migrate *m, struct error *e)
 	return 0;
 }
 
-/* --- who serves ----------------------------------------------------------------- */
+/* --- records, one by one ------------------------------------------------------- */
 
 /* A record of a bucket.  1: found; 0: there is none; -1: *e. */
 static int
@@ -185,6 +190,40 @@ get(struct migrate *m, enum bucket_kind kind, const char *key,
 	}
 	return r;
 }
+
+/* `reeve init` says it where nobody has, and it is what it was without. */
+int
+migrate_look_at_defaults(struct migrate *m, struct error *e)
+{
+	struct channel_config	 c;
+	struct js_message	 msg;
+	struct error		 why;
+	int			 r = get(m, BUCKET_CHANNELS,
+				    CHANNEL_DEFAULTS_KEY, &msg, e);
+	bool			 unset = true;
+
+	if (r == -1)
+		return -1;
+	memset(&c, 0, sizeof(c));
+	if (r == 1) {
+		if (channel_config_read(&c, msg.data, msg.len, &why) == -1) {
+			unset = false;
+			migrate_stop(m, EX_CONFIG, "channels", "the record "
+			    CHANNEL_DEFAULTS_KEY " cannot be read: %s",
+			    why.text);
+		} else
+			unset = c.delivery_class == CLASS_UNSET;
+		channel_config_free(&c);
+		js_message_free(&msg);
+	}
+	if (unset)
+		migrate_step(m, STEP_WOULD, "channels", "nobody has said what"
+		    " those are of which nothing is said: they are durable, "
+		    "and that is written");
+	return 0;
+}
+
+/* --- who serves ----------------------------------------------------------------- */
 
 /* "" where this host has none yet. */
 static void
@@ -220,7 +259,7 @@ migrate_is_served(struct migrate *m, unsigned shard, bool *ready,
 	return r;
 }
 
-enum held { FREE, HERE, OTHER_HOST, HELD };
+enum held { FREE, HERE, OTHER_HOST, HELD };	/* the more, the worse */
 
 /* Who has a record {holder, host?, pid?, root?}, in words. */
 struct holder {
@@ -309,22 +348,24 @@ count_pulls(struct migrate *m, uint64_t *n, struct error *e)
 }
 
 struct occupants {
-	struct holder	lease, manager;	/* lease: of the first shard not free */
+	struct holder	lease, manager;	/* lease: what matters most of all */
 	uint64_t	pulls;
 };
 
 static int
 look_once(struct migrate *m, struct occupants *o, struct error *e)
 {
+	struct holder	h;
 	char		key[32];
 	unsigned	i;
 
 	memset(o, 0, sizeof(*o));
-	for (i = 0; i < m->layout.shards && o->lease.who != HELD; i++) {
+	for (i = 0; i < m->layout.shards; i++) {
 		snprintf(key, sizeof(key), "lease.%u", i);
-		if (look_at_holder(m, BUCKET_DELIVERY, key, &o->lease, e) ==
-		    -1)
+		if (look_at_holder(m, BUCKET_DELIVERY, key, &h, e) == -1)
 			return -1;
+		if (h.who > o->lease.who)
+			o->lease = h;
 	}
 	if (look_at_holder(m, BUCKET_MANAGER, "lease", &o->manager, e) == -1)
 		return -1;
@@ -360,6 +401,7 @@ judge_lease(struct migrate *m, const struct occupants *o)
 		migrate_step(m, STEP_OK, "lease", "%s", o->lease.who == HERE ?
 		    "is held by this host" : "is free");
 	m->served = o->lease.who == HERE;
+	m->stands_by = o->lease.who == OTHER_HOST;
 }
 
 static void
@@ -381,17 +423,35 @@ judge_manager(struct migrate *m, const struct occupants *o)
 		    : "its lease is free");
 }
 
+static void
+say_waits(struct migrate *m, const struct occupants *o)
+{
+	const char	*what = o->lease.who == HELD ? "lease" :
+			    o->pulls > 0 ? "fanout, reader" : "manager";
+
+	migrate_step(m, STEP_NOTE, what, "taken by %s: waits %lld s at most "
+	    "for its end, end it now", o->lease.who == HELD ? o->lease.text :
+	    o->pulls > 0 ? "a daemon without a lease" : o->manager.text,
+	    (long long)(m->wait_ms / 1000));
+}
+
+/* Nobody is to end his daemon for what cannot be gone on with. */
 int
-migrate_look_at_leases(struct migrate *m, int64_t wait_ms, struct error *e)
+migrate_look_at_leases(struct migrate *m, struct error *e)
 {
 	struct occupants	o;
-	int64_t			until = clock_ms() + wait_ms;
+	int64_t			until = clock_ms() + m->wait_ms;
+	bool			said = false;
 
 	for (;;) {
 		if (look_once(m, &o, e) == -1)
 			return -1;
-		if (is_free(m, &o) || clock_ms() >= until)
+		if (is_free(m, &o) || m->stop.code != 0 ||
+		    clock_ms() >= until)
 			break;
+		if (!said)
+			say_waits(m, &o);
+		said = true;
 		bus_turn(m->bus, NULL, 0, LOOK_MS);
 	}
 	judge_lease(m, &o);
@@ -424,10 +484,10 @@ judge_end(struct migrate *m, const struct occupants *o)
 
 /* What was let go may take a moment; what is another host's is not let go. */
 int
-migrate_look_at_end(struct migrate *m, int64_t wait_ms, struct error *e)
+migrate_look_at_end(struct migrate *m, struct error *e)
 {
 	struct occupants	o;
-	int64_t			until = clock_ms() + wait_ms;
+	int64_t			until = clock_ms() + m->wait_ms;
 
 	for (;;) {
 		if (look_once(m, &o, e) == -1)
@@ -437,5 +497,17 @@ migrate_look_at_end(struct migrate *m, int64_t wait_ms, struct error *e)
 		bus_turn(m->bus, NULL, 0, LOOK_MS);
 	}
 	judge_end(m, &o);
+	return 0;
+}
+
+int
+migrate_look_at_rest(struct migrate *m, struct error *e)
+{
+	struct occupants	o;
+
+	if (look_once(m, &o, e) == -1)
+		return -1;
+	if (o.lease.who == OTHER_HOST || o.lease.who == HERE)
+		judge_end(m, &o);
 	return 0;
 }

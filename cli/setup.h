@@ -77,6 +77,8 @@ char	*setup_program(const char *name, struct error *);
 /* malloc'd path of nats-server: $REEVE_NATS_SERVER, else in PATH or sbin. */
 char	*setup_nats_server(struct error *);
 
+/* --fanout-from's value: a sequence, first or new; else EX_USAGE. */
+int	setup_check_fanout_from(const char *, struct error *);
 /* `reeve init`, as `reeve up` does it: with no options, or --config. */
 int	setup_default(struct cli *, const char *config, struct error *);
 

@@ -244,6 +244,7 @@ profile_fill_migrator(struct draft *d)
 	grant_consumer_info(d, STREAM_INBOX, "*");
 	for (i = 0; i < sizeof(agents) / sizeof(agents[0]); i++)
 		grant_pub(d, A "CONSUMER.NAMES.%s", d->stream[agents[i]]);
+	grant_get(d, d->kv[BUCKET_CHANNELS]);
 	grant_get(d, d->kv[BUCKET_DELIVERY]);
 	grant_get(d, d->kv[BUCKET_MANAGER]);
 	grant_watch(d, BUCKET_ACL);

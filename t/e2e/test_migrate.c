@@ -20,136 +20,11 @@
 
 #include "clock.h"
 #include "files.h"
+#include "foreign.h"
 #include "json.h"
 #include "load.h"
 #include "message.h"
 #include "records.h"
-
-#include "../unit/vectors.h"
-
-#define HOLDER	"UCUFK3JXCXRTCU52OKIWWRSC2MZ4WXTIMFRS2N3GILXCWLZIXOST5PHK"
-
-static char		 out[65536];
-static struct space	*b;		/* who takes over */
-static char		 with[700];	/* options that say what */
-
-/* --- the space as it was recorded --------------------------------------------- */
-
-static cJSON *
-recorded(void)
-{
-	cJSON	*o = vectors_load("server-objects.json");
-	char	*text = cJSON_PrintUnformatted(o), *p;
-
-	ck_assert(text != NULL);
-	cJSON_Delete(o);
-	for (p = text; (p = strstr(p, "vectors")) != NULL; ) {
-		*p = 't';
-		memmove(p + 1, p + 7, strlen(p + 7) + 1);
-	}
-	o = cJSON_Parse(text);
-	ck_assert(o != NULL);
-	free(text);
-	return o;
-}
-
-static void
-api(const char *subject)
-{
-	struct bus_pub	 p = { .subject = subject };
-	struct error	 e;
-	natsMsg		*m = bus_call(sp->root, &p, JS_TIMEOUT_MS, &e);
-
-	ck_assert_msg(m != NULL, "%s: %s", subject, e.text);
-	bus_msg_free(m);
-}
-
-static void
-make_durable(const char *stream, const char *name)
-{
-	cJSON		*all = recorded();
-	const cJSON	*config = vectors_get(vectors_get(vectors_get(all,
-			    "consumers"), stream), name);
-	struct error	 e;
-
-	OK(js_consumer_delete(sp->root, stream, name, &e), e);
-	OK(js_consumer_create(sp->root, stream, name, config, NULL, &e), e);
-	cJSON_Delete(all);
-}
-
-/* Is each recorded setting of it as it was, but these? */
-static bool
-is_recorded(const char *stream, const char *name)
-{
-	cJSON			*all = recorded();
-	const cJSON		*want = vectors_get(vectors_get(vectors_get(
-				    all, "consumers"), stream), name), *w, *v;
-	struct js_consumer	 c;
-	struct error		 e;
-	bool			 is = true;
-
-	OK(js_consumer_info(sp->root, stream, name, &c, &e), e);
-	cJSON_ArrayForEach(w, want) {
-		v = json_get(c.config, w->string);
-		is = is && (v != NULL ? cJSON_Compare(w, v, true) :
-		    w->valuedouble == 0);
-	}
-	js_consumer_free(&c);
-	cJSON_Delete(all);
-	return is;
-}
-
-static double
-setting(const char *stream, const char *name, const char *field)
-{
-	struct js_consumer	c;
-	struct error		e;
-	double			n;
-
-	OK(js_consumer_info(sp->root, stream, name, &c, &e), e);
-	n = json_get(c.config, field)->valuedouble;
-	js_consumer_free(&c);
-	return n;
-}
-
-static void
-shell(const char *fmt, const char *a, const char *z)
-{
-	char	cmd[1024];
-
-	snprintf(cmd, sizeof(cmd), fmt, a, z);
-	ck_assert_msg(system(cmd) == 0, "%s", cmd);
-}
-
-static bool
-stream_is_there(const char *name)
-{
-	struct js_stream	info;
-	struct error		e;
-
-	return js_stream_info(sp->root, name, &info, &e) == 0;
-}
-
-/* A broker with what the other system makes, and no role of ours. */
-static void
-setup(void)
-{
-	sp = space_make("");
-	shell("cd %s/service && rm -r lease fanout reader control%s",
-	    sp->state, "");
-	space_start(sp);
-	space_connect_root(sp);
-	api("$JS.API.STREAM.DELETE.DEAD_t");
-	make_durable("CHAT_t", "fanout");
-	make_durable("INBOX_t", "reader");
-	b = space_new(sp);
-	snprintf(b->state, sizeof(b->state), "%s/b", sp->dir);
-	b->port = sp->port;
-	shell("umask 077 && cd %s && mkdir -p ws/.cotal/auth && cp %s/trust/"
-	    "auth.json ws/.cotal/auth", sp->dir, sp->state);
-	snprintf(with, sizeof(with), "--trust %s/ws/.cotal/auth/auth.json "
-	    "--server nats://127.0.0.1:%d --no-agents", sp->dir, sp->port);
-}
 
 /* --- the other daemon ------------------------------------------------------------ */
 
@@ -424,21 +299,6 @@ kill_after(const char *options, const char *said)
 	return WIFSIGNALED(command.status);
 }
 
-static int
-try(const char *more)
-{
-	return reeve(b, out, sizeof(out), "migrate %s %s", with, more);
-}
-
-static void
-expect(int code, const char *more, const char *text)
-{
-	int	is = try(more);
-
-	ck_assert_msg(is == code, "%d, not %d: %s", is, code, out);
-	ck_assert_msg(strstr(out, text) != NULL, "no \"%s\": %s", text, out);
-}
-
 /* --- taken over, and given back ---------------------------------------------------- */
 
 /* An access record as the other system writes it. */
@@ -641,33 +501,7 @@ START_TEST(given_back_after_a_crash)
 }
 END_TEST
 
-/* --- what stands in the way -------------------------------------------------------- */
-
-static void
-check_nothing_made(void)
-{
-	ck_assert(!stream_is_there("DEAD_t"));
-	ck_assert_int_eq(access(b->state, F_OK), -1);
-}
-
-START_TEST(a_manager_that_goes_on)
-{
-	record_put(sp, BUCKET_MANAGER, "lease", "{\"holder\":\"" HOLDER "\","
-	    "\"runtime\":\"pty\",\"root\":\"/w\",\"pid\":42,\"since\":1}");
-	expect(EX_OK, "--dry-run", "agents are left to it");
-	with[strlen(with) - strlen("--no-agents")] = '\0';
-	record_put(sp, BUCKET_MANAGER, "lease", "{\"holder\":\"" HOLDER "\","
-	    "\"runtime\":\"pty\",\"root\":\"/w\",\"pid\":42,\"since\":1}");
-	expect(EX_TEMPFAIL, "", HOLDER ", process 42 in /w");
-	check_nothing_made();
-	/* The workspace is the trust file's. */
-	record_put(sp, BUCKET_MANAGER, "lease", NULL);
-	expect(EX_OK, "--dry-run", "service/manager/run");
-	expect(EX_OK, "", "made the credential of manager");
-	shell("grep -qx 'workspace = %s/ws' %s/reeve.conf", sp->dir,
-	    b->state);
-}
-END_TEST
+/* --- waiting ------------------------------------------------------------------- */
 
 /* One that does not know of leases. */
 START_TEST(a_daemon_without_a_lease)
@@ -710,95 +544,15 @@ START_TEST(waits_for_the_lease)
 }
 END_TEST
 
-static void
-make_other_fanout(const char *field, const char *value)
-{
-	cJSON		*all = recorded();
-	cJSON		*config = cJSON_GetObjectItem(cJSON_GetObjectItem(
-			    cJSON_GetObjectItem(all, "consumers"), "CHAT_t"),
-			    "fanout");
-	struct error	 e;
-
-	cJSON_DeleteItemFromObject(config, field);
-	cJSON_AddStringToObject(config, field, value);
-	OK(js_consumer_delete(sp->root, "CHAT_t", "fanout", &e), e);
-	OK(js_consumer_create(sp->root, "CHAT_t", "fanout", config, NULL,
-	    &e), e);
-	cJSON_Delete(all);
-}
-
-START_TEST(consumers_that_are_others)
-{
-	struct error	e;
-
-	make_other_fanout("filter_subject", "cotal.t.chat.*.x");
-	expect(EX_CONFIG, "", "filter_subject is \"cotal.t.chat.*.x\", not");
-	check_nothing_made();
-	OK(js_consumer_delete(sp->root, "CHAT_t", "fanout", &e), e);
-	expect(EX_OK, "--dry-run", "nobody is a member yet");
-	member_put(sp, "busy", HOLDER, "\"joinCursor\":0,\"generation\":1,"
-	    "\"activated\":true");
-	expect(EX_CONFIG, "", "there are 1 members: say where");
-	check_nothing_made();
-	expect(EX_OK, "--dry-run --fanout-from first", "it begins at first");
-	record_put(sp, BUCKET_MEMBERS, "x/y", "{");
-	expect(EX_OK, "--dry-run --fanout-from 1",
-	    "1 cannot be read (x/y): nothing is delivered by them");
-}
-END_TEST
-
-START_TEST(spaces_that_are_none)
-{
-	struct trust	t;
-	struct error	e;
-	char		path[400];
-
-	expect(EX_UNAVAILABLE, "--server nats://127.0.0.1:1", "");
-	snprintf(path, sizeof(path), "%s/ws/.cotal/auth/auth.json", sp->dir);
-	ck_assert(chmod(path, 0644) == 0);
-	expect(EX_NOPERM, "", "auth.json");
-	ck_assert(chmod(path, 0600) == 0);
-	api("$JS.API.STREAM.DELETE.CHAT_t");
-	expect(EX_CONFIG, "", "there is no space t to take over");
-	check_nothing_made();
-	OK(trust_new(&t, "t", &e), e);
-	OK(trust_save(&t, path, &e), e);
-	trust_wipe(&t);
-	expect(EX_NOPERM, "", "does not accept what this trust file signs");
-	check_nothing_made();
-	/* One of our own making is not taken over, nor given back. */
-	ck_assert_int_eq(reeve(sp, out, sizeof(out), "migrate"), EX_CONFIG);
-	ck_assert_ptr_nonnull(strstr(out, "has a broker of its own"));
-	ck_assert_int_eq(reeve(b, out, sizeof(out), "migrate --back"),
-	    EX_CONFIG);
-	ck_assert_ptr_nonnull(strstr(out, "there is no state"));
-}
-END_TEST
-
-/* Nobody else knows of shards. */
-START_TEST(shards_go_first)
-{
-	expect(EX_OK, "", "is free");
-	record_put(sp, BUCKET_MEMBERS, "=delivery", "{\"shards\":2}");
-	ck_assert_int_eq(reeve(b, out, sizeof(out), "migrate --back"),
-	    EX_CONFIG);
-	ck_assert_ptr_nonnull(strstr(out, "`reeve reshard 1` first"));
-}
-END_TEST
-
 int
 main(void)
 {
 	TCase	*whole = test_case("whole", setup, 60);
-	TCase	*stops = test_case("stops", setup, 60);
+	TCase	*waits = test_case("waits", setup, 60);
 
 	tcase_add_test(whole, taken_over_under_load_and_given_back);
 	tcase_add_test(whole, given_back_after_a_crash);
-	tcase_add_test(stops, a_manager_that_goes_on);
-	tcase_add_test(stops, a_daemon_without_a_lease);
-	tcase_add_test(stops, waits_for_the_lease);
-	tcase_add_test(stops, consumers_that_are_others);
-	tcase_add_test(stops, spaces_that_are_none);
-	tcase_add_test(stops, shards_go_first);
-	return test_main("migrate", whole, stops, NULL);
+	tcase_add_test(waits, a_daemon_without_a_lease);
+	tcase_add_test(waits, waits_for_the_lease);
+	return test_main("migrate", whole, waits, NULL);
 }

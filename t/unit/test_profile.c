@@ -389,6 +389,8 @@ static const struct expectation table[] = {
 	{ PROFILE_MIGRATOR, true, A "CONSUMER.NAMES.DLV_s" },
 	{ PROFILE_MIGRATOR, true, A "CONSUMER.INFO.CHAT_s.fanout" },
 	{ PROFILE_MIGRATOR, true, A "STREAM.MSG.GET.KV_cotal_manager_s" },
+	{ PROFILE_MIGRATOR, true, A "STREAM.MSG.GET.KV_cotal_channels_s" },
+	{ PROFILE_MIGRATOR, false, "$KV.cotal_channels_s.=defaults" },
 	{ PROFILE_MIGRATOR, false, A "STREAM.MSG.GET.INBOX_s" },
 	{ PROFILE_MIGRATOR, false, A "CONSUMER.MSG.NEXT.CHAT_s.fanout" },
 	{ PROFILE_MIGRATOR, false, A "CONSUMER.CREATE.CHAT_s.fanout.cotal.s."
