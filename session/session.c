@@ -25,6 +25,7 @@
 
 #define TURN_MS		100
 #define READ_SIZE	16384
+#define HOOKS_AGAIN_MS	1000
 #define GRACE_MS	1000	/* for calls under way when the client went */
 #define LEAVE_MS	2000	/* from the last turn to the process's end */
 #define FLUSH_MS	500	/* of that, for who does not read */
@@ -236,6 +237,31 @@ write_client(struct loop *l)
 	}
 }
 
+/* --- its hooks ----------------------------------------------------------------------- */
+
+/* Who listens there may be the server before this one, which a host that
+ * starts it anew need not wait for: it is tried again. */
+static void
+open_hooks(struct session *s)
+{
+	bool		again = s->hooks_ms != 0;
+	struct error	e;
+
+	s->hooks_ms = 0;
+	if (hooksock_new(&s->hooks, s, &e) == 0) {
+		if (again)
+			log_info("hooks are heard", "path=%s",
+			    log_str(s->conf.control_socket));
+		return;
+	}
+	s->hooks = NULL;
+	if (e.code == EX_UNAVAILABLE)
+		s->hooks_ms = clock_ms() + HOOKS_AGAIN_MS;
+	if (!again || s->hooks_ms == 0)
+		log_warn("hooks are not heard", "why=%s again=%s",
+		    log_str(e.text), s->hooks_ms != 0 ? "yes" : "no");
+}
+
 /* --- a turn ------------------------------------------------------------------------- */
 
 static void
@@ -285,8 +311,10 @@ turn(struct loop *l)
 		endpoint_turn(l->s.ep, l->fds, l->n_fds, TURN_MS);
 	else
 		(void)poll(l->fds, (nfds_t)l->n_fds, l->ended ||
-		    l->s.hooks != NULL ? TURN_MS : -1);
+		    l->s.hooks != NULL || l->s.hooks_ms != 0 ? TURN_MS : -1);
 	serve_fds(l);
+	if (l->s.hooks_ms != 0 && clock_ms() >= l->s.hooks_ms)
+		open_hooks(&l->s);
 	if (l->s.reconnecting != NULL && clock_ms() >= l->s.reconnect_ms)
 		reconnected(&l->s, "the broker did not answer in time");
 }
@@ -325,21 +353,6 @@ no_memory(struct error *e)
 }
 
 static int
-open_hooks(struct session *s)
-{
-	struct error	e;
-
-	if (s->conf.control_socket == NULL)
-		log_info("no control socket: hooks are not heard",
-		    "set=\"COTAL_CONTROL_SOCKET and COTAL_CONTROL_TOKEN\"");
-	else if (hooksock_new(&s->hooks, s, &e) == -1) {
-		s->hooks = NULL;
-		log_warn("hooks are not heard", "why=%s", log_str(e.text));
-	}
-	return 0;
-}
-
-static int
 start(struct loop *l, struct error *e)
 {
 	struct session	*s = &l->s;
@@ -357,7 +370,12 @@ start(struct loop *l, struct error *e)
 	    (s->inbox = inbox_new(s)) == NULL ||
 	    (s->events = events_new(s)) == NULL)
 		return no_memory(e);
-	return open_hooks(s);
+	if (s->conf.control_socket == NULL)
+		log_info("no control socket: hooks are not heard",
+		    "set=\"COTAL_CONTROL_SOCKET and COTAL_CONTROL_TOKEN\"");
+	else
+		open_hooks(s);
+	return 0;
 }
 
 /* The last answers, to who reads them. */

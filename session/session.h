@@ -29,6 +29,7 @@ struct session {
 	struct inbox		*inbox;		/* what is to be read */
 	struct events		*events;	/* what the host's hooks say */
 	struct hooksock		*hooks;		/* NULL: no control socket */
+	int64_t			 hooks_ms;	/* try again for it then; or 0 */
 	struct mcp_call		*reconnecting;	/* waits for the link; NULL */
 	int64_t			 reconnect_ms;	/* not longer than that */
 	bool			 stop;		/* leave, and end */

@@ -54,7 +54,8 @@ run(struct session *s, struct mcp_call *c, const cJSON *args)
 
 const struct tool tool_anycast = {
 	.name = "cotal_anycast", .title = "Write to any one of a role",
-	.description = "Send a message to a role: exactly one of the agents "
-	    "that have it takes it, as a task. Where nobody of the role is "
-	    "there it waits.",
+	.description = "Send a message to a role: one of the agents that have "
+	    "it takes it, as a task; if that one does not read it within a "
+	    "minute another may get it, too. Where nobody of the role is there "
+	    "it waits.",
 	.args = args_table, .mesh = true, .run = run };

@@ -12,9 +12,10 @@ static const struct tool_arg args_table[] = {
 	    .least = 1, .most = CHANNEL_MAX, .what = "one channel, no "
 	    "pattern" },
 	{ .name = "mode", .type = TOOL_STRING, .required = true,
-	    .one_of = channel_mode_names, .what = "normal: as your attention says; quiet: "
-	    "it waits in cotal_inbox and wakes you by a mention only; muted: "
-	    "what is said there is thrown away, mentions of you too" },
+	    .one_of = channel_mode_names, .what = "normal: as your attention "
+	    "says; quiet: it waits in cotal_inbox and wakes you by a mention "
+	    "only; muted: what is said there is thrown away, mentions of you "
+	    "too" },
 	TOOL_ARGS_END
 };
 

@@ -458,6 +458,22 @@ START_TEST(what_a_start_begins_anew)
 }
 END_TEST
 
+/* A host that starts its server anew does not wait for the one before. */
+START_TEST(hooks_find_the_next_server)
+{
+	struct harness	*before;
+
+	start(NULL);
+	before = h;
+	h = host_start(scout, ALL, NULL);
+	host_hook(h, "{\"hook_event_name\":\"UserPromptSubmit\"}");
+	ck_assert_str_eq(h->answer, "{}\n");
+	ck_assert_int_eq(host_end(before), 0);
+	AWAIT(strcmp(host_hook(h, "{\"hook_event_name\":\"Stop\"}"), "{}\n") ==
+	    0);
+}
+END_TEST
+
 START_TEST(hooks_say_how_it_is)
 {
 	int	end;
@@ -614,6 +630,7 @@ main(void)
 	tcase_add_test(tc, each_once_whichever_copy_comes_first);
 	tcase_add_test(tc, what_was_not_shown_outlives_the_session);
 	tcase_add_test(tc, hooks_say_how_it_is);
+	tcase_add_test(tc, hooks_find_the_next_server);
 	tcase_add_test(tc, what_a_start_begins_anew);
 	tcase_add_test(tc, a_name_ends_no_tag);
 	tcase_add_test(tc, what_is_long_is_shown_whole);
