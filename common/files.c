@@ -197,11 +197,13 @@ file_slurp(const char *path, size_t max, size_t *len, bool secret,
 	char	*text;
 	int	 fd;
 
-	if ((fd = open(path, O_RDONLY | O_CLOEXEC)) == -1) {
+	/* Opened without waiting: a FIFO that nobody writes to is empty. */
+	if ((fd = open(path, O_RDONLY | O_NONBLOCK | O_CLOEXEC)) == -1) {
 		error_errno(e, errno == EACCES ? EX_NOPERM :
 		    EX_NOINPUT, "open %s", path);
 		return NULL;
 	}
+	(void)fcntl(fd, F_SETFL, 0);
 	text = file_of_fd(fd, path, max, len, secret, e);
 	close(fd);
 	return text;

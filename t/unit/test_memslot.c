@@ -195,6 +195,12 @@ START_TEST(where_it_is_read)
 	    "\"1\"}", 0644);
 	memslot_read(&slot, &config);
 	ck_assert_str_eq(slot.provider, "other");
+	memslot_free(&slot);
+	/* Nobody will ever write there. */
+	ck_assert_int_eq(unlink(path), 0);
+	ck_assert_int_eq(mkfifo(path, 0600), 0);
+	memslot_read(&slot, &config);
+	ck_assert_ptr_null(slot.provider);
 }
 END_TEST
 
