@@ -6,6 +6,7 @@
 
 #include "json.h"
 #include "memory.h"
+#include "table.h"
 
 #define NO_RUNTIME	"skipped-no-agentic-runtime"
 
@@ -94,9 +95,7 @@ memory_say(FILE *f, const cJSON *o)
 	if (text(o, "detail") != NULL) {
 		fprintf(f, ": ");
 		/* What a program said is not to steer our terminal. */
-		for (const char *s = text(o, "detail"); *s != '\0'; s++)
-			putc((unsigned char)*s < 0x20 || *s == 0x7f ? ' ' :
-			    *s, f);
+		text_put(f, text(o, "detail"), " ");
 	}
 	putc('\n', f);
 }
@@ -238,32 +237,59 @@ status_json(const struct memslot *s, const char *path)
 	return NULL;
 }
 
+/* Neither is what its declaration says. */
+static void
+say(const char *what, const char *value)
+{
+	printf("%s", what);
+	text_put(stdout, value, " ");
+}
+
+static void
+say_program(const char *what, const struct memslot_block *b)
+{
+	say(what, b->command == NULL ? "none" : b->command);
+	putchar('\n');
+}
+
+static void
+say_heartbeat(const struct memslot *s)
+{
+	long long	age = memslot_heartbeat_age(s);
+
+	if (s->heartbeat == NULL)
+		printf("heartbeat: none is declared\n");
+	else if (age == -1) {
+		say("heartbeat: never (", s->heartbeat);
+		printf(")\n");
+	} else
+		printf("heartbeat: %lld s ago\n", age);
+}
+
 static int
 say_status(const struct memslot *s, const char *path)
 {
-	long long	age = memslot_heartbeat_age(s);
 
 	if (s->provider == NULL) {
 		printf("memory slot: empty (%s)\n", path);
 		return EX_OK;
 	}
-	printf("memory slot: %s %s (%s)\n", s->provider, s->version,
-	    s->package);
-	if (s->registered[0] != '\0')
-		printf("registered: %s\n", s->registered);
-	if (s->heartbeat == NULL)
-		printf("heartbeat: none is declared\n");
-	else if (age == -1)
-		printf("heartbeat: never (%s)\n", s->heartbeat);
-	else
-		printf("heartbeat: %lld s ago\n", age);
-	printf("provision: %s\nunprovision: %s\n",
-	    s->provision.command == NULL ? "none" : s->provision.command,
-	    s->unprovision.command == NULL ? "none" :
-	    s->unprovision.command);
-	if (s->plugin != NULL)
-		printf("plugin: %s of %s, which is not installed by reeve\n",
-		    s->plugin, s->marketplace);
+	say("memory slot: ", s->provider);
+	say(" ", s->version);
+	say(" (", s->package);
+	printf(")\n");
+	if (s->registered[0] != '\0') {
+		say("registered: ", s->registered);
+		putchar('\n');
+	}
+	say_heartbeat(s);
+	say_program("provision: ", &s->provision);
+	say_program("unprovision: ", &s->unprovision);
+	if (s->plugin != NULL) {
+		say("plugin: ", s->plugin);
+		say(" of ", s->marketplace);
+		printf(", which is not installed by reeve\n");
+	}
 	return EX_OK;
 }
 

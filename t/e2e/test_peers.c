@@ -186,6 +186,21 @@ END_TEST
 
 /* --- memory ------------------------------------------------------------------------- */
 
+/* A declaration is another's: it does not steer our terminal. */
+START_TEST(what_is_declared_is_only_shown)
+{
+	char	path[300];
+
+	snprintf(path, sizeof(path), "%s/memory-provider.json", sp->state);
+	write_file(path, "{\"provider\":\"m\\u001b[2J\\nx\",\"package\":\"p\","
+	    "\"version\":\"1\\u009b\",\"heartbeat\":\"/\\u0007\","
+	    "\"provision\":{\"command\":\"/\\rx\",\"args\":[]}}", 0644);
+	SUCCEEDS("memory status");
+	SAYS(answer, "memory slot: m [2J x 1  (p)\nheartbeat: never (/ )\n"
+	    "provision: / x\nunprovision: none\n");
+}
+END_TEST
+
 START_TEST(the_five_occasions)
 {
 	char	expected[600];
@@ -329,6 +344,7 @@ main(void)
 	tcase_add_test(idle, a_registry);
 	tcase_add_test(idle, many_at_once);
 	tcase_add_test(idle, a_view_that_is_refreshed);
+	tcase_add_test(idle, what_is_declared_is_only_shown);
 	tcase_add_test(idle, the_five_occasions);
 	tcase_add_test(idle, no_way_back_to_the_plugin);
 	tcase_add_test(idle, life_goes_on_without_memory);
