@@ -4,6 +4,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 #include <check.h>
 #include <errno.h>
@@ -352,6 +353,42 @@ START_TEST(it_is_this_users_alone)
 }
 END_TEST
 
+#define NOBODY	65534
+
+/* Who knows the token, and may write there by whatever accident. */
+static int
+ask_as_nobody(void)
+{
+	struct sockaddr_un	at = { .sun_family = AF_UNIX };
+	int			fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	char			c;
+
+	strcpy(at.sun_path, path);
+	if (setuid(NOBODY) == -1 ||
+	    connect(fd, (struct sockaddr *)&at, sizeof(at)) == -1)
+		return 1;
+	(void)send(fd, EVENT(TOKEN), strlen(EVENT(TOKEN)), MSG_NOSIGNAL);
+	return read(fd, &c, 1) > 0 ? 2 : 0;
+}
+
+START_TEST(another_user_is_told_nothing)
+{
+	pid_t	pid;
+	int	status;
+
+	if (geteuid() != 0)
+		return;
+	ck_assert_int_eq(chmod(dir, 0711), 0);
+	ck_assert_int_eq(chmod(path, 0666), 0);
+	if ((pid = fork()) == 0)
+		_exit(ask_as_nobody());
+	while (waitpid(pid, &status, WNOHANG) != pid)
+		turn(10);
+	ck_assert_int_eq(status, 0);
+	ck_assert_uint_eq(events, 0);
+}
+END_TEST
+
 START_TEST(one_that_is_in_use_stays)
 {
 	struct hooksock	*other;
@@ -460,6 +497,7 @@ main(void)
 	tcase_add_test(tc, many_at_once_are_bounded);
 	tcase_add_test(tc, who_went_before_the_answer_has_not_had_it);
 	tcase_add_test(tc, it_is_this_users_alone);
+	tcase_add_test(tc, another_user_is_told_nothing);
 	tcase_add_test(tc, one_that_is_in_use_stays);
 	tcase_add_test(tc, a_stale_one_is_replaced);
 	tcase_add_test(tc, what_is_no_socket_stays);
