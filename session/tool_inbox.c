@@ -41,15 +41,35 @@ add_delivery(struct page *p, const struct session *s, struct delivery *d,
 	add_told(p, &t);
 }
 
-/* Of this fate, the oldest first; what was shown is settled. */
+/* Was it said before what was recalled, of which it is none? */
+static bool
+is_before(const struct delivery *d, const struct recall *r)
+{
+	int64_t	ms = d->stored_ms != 0 ? d->stored_ms : d->m.ts_ms;
+	size_t	i;
+
+	if (r->n == 0 || ms > r->v[0].stored_ms)
+		return false;
+	for (i = 0; i < r->n; i++)
+		if (strcmp(r->v[i].m.id, d->m.id) == 0 &&
+		    strcmp(r->v[i].m.from_id, d->m.from_id) == 0)
+			return false;
+	return true;
+}
+
+/* Of this fate (and before that, or NULL), the oldest first; what was shown is
+ * settled. */
 static size_t
-show(struct page *p, struct session *s, enum fate fate, size_t *left)
+show(struct page *p, struct session *s, enum fate fate,
+    const struct recall *before, size_t *left)
 {
 	struct delivery	*shown[INBOX_MAX];
 	size_t		 i, n = 0;
 
 	for (i = 0; i < s->inbox->n; i++) {
-		if (attention_judge(s->attention, s->inbox->v[i]).fate != fate)
+		if (attention_judge(s->attention, s->inbox->v[i]).fate !=
+		    fate || (before != NULL && !is_before(s->inbox->v[i],
+		    before)))
 			continue;
 		if (p->len >= PAGE_MOST) {
 			(*left)++;
@@ -157,10 +177,12 @@ on_recalled(void *arg, struct recall *r)
 		tool_err(r->call, "The session ends.");
 		return;
 	}
-	n = show(&list, s, FATE_GIVE, &left);
+	/* What waited when focus began was said before all that is recalled. */
+	n = show(&list, s, FATE_GIVE, NULL, &left);
+	n += show(&list, s, FATE_HOLD, r, &left);
 	n += show_recalled(&list, s, r, &left);
 	if (left == 0)
-		n += show(&list, s, FATE_HOLD, &left);
+		n += show(&list, s, FATE_HOLD, NULL, &left);
 	add_shown(&p, &list, n);
 	if (r->aged.len > 0)
 		page_add(&p, "%s", r->aged.s);
@@ -177,7 +199,7 @@ show_now(struct session *s, struct mcp_call *c)
 	struct page	p = { .s = NULL }, list = { .s = NULL };
 	size_t		n, left = 0;
 
-	n = show(&list, s, FATE_GIVE, &left);
+	n = show(&list, s, FATE_GIVE, NULL, &left);
 	add_shown(&p, &list, n);
 	add_end(&p, s, n, left);
 	page_answer(&p, c, false);

@@ -246,6 +246,8 @@ recall(void)
 {
 	size_t	wakes;
 
+	agent_post(peer, "general", "unread then");
+	await_wake("unread then");
 	status("{\"attention\":\"focus\"}");
 	wakes = host_wakes(h);
 	agent_post(peer, "general", "chatter");
@@ -264,12 +266,15 @@ recall(void)
 	ck_assert_ptr_null(strstr(h->answer, "chatter"));
 	ck_assert_ptr_null(strstr(h->answer, "for you"));
 	ck_assert_ptr_nonnull(strstr(h->answer, "are held"));
-	ck_assert_uint_eq(unread(), 3);
+	ck_assert_uint_eq(unread(), 4);
 	host_inbox(h);
 	ck_assert_uint_eq(times_in(h->answer, "| chatter"), 1);
 	ck_assert_uint_eq(times_in(h->answer, "| unreplayed"), 1);
 	ck_assert_uint_eq(times_in(h->answer, "| for you"), 1);
-	ck_assert_uint_eq(times_in(h->answer, "historical"), 3);
+	ck_assert_uint_eq(times_in(h->answer, "historical"), 4);
+	ck_assert_ptr_nonnull(strstr(h->answer, "| unread then"));
+	ck_assert(strstr(h->answer, "| unread then") <
+	    strstr(h->answer, "| chatter"));
 	ck_assert_uint_eq(times_in(h->answer, "before"), 0);
 	AWAIT(unread() == 0);
 	expect_nothing();
