@@ -140,7 +140,7 @@ bus_turn(struct bus *b, struct pollfd *extra, size_t n_extra,
 		timeout_ms = BUS_EXPIRY_SWEEP_MS;
 	p[0].fd = b->fd;
 	p[0].events = POLLIN | (b->want_write ? POLLOUT : 0);
-	p[1].fd = b->wakefd;
+	p[1].fd = b->refused->wakefd;
 	p[1].events = POLLIN;
 	for (i = 0; i < n_extra; i++)
 		p[2 + i] = extra[i];

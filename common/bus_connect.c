@@ -59,13 +59,46 @@ on_detach(void *user)
 	return NATS_OK;
 }
 
+static struct refusals *
+refusals_new(void)
+{
+	struct refusals	*r = calloc(1, sizeof(*r));
+
+	if (r == NULL)
+		return NULL;
+	r->refs = 1;
+	pthread_mutex_init(&r->lock, NULL);
+	if ((r->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) == -1) {
+		pthread_mutex_destroy(&r->lock);
+		free(r);
+		return NULL;
+	}
+	return r;
+}
+
+static void
+refusals_unref(struct refusals *r)
+{
+	unsigned	k, refs;
+
+	pthread_mutex_lock(&r->lock);
+	refs = --r->refs;
+	pthread_mutex_unlock(&r->lock);
+	if (refs > 0)
+		return;
+	for (k = 0; k < BUS_REFUSED_KEPT; k++)
+		free(r->text[k]);
+	close(r->wakefd);
+	pthread_mutex_destroy(&r->lock);
+	free(r);
+}
+
 /* Runs on libnats's own thread: only keeps the text and wakes the owner. */
 static void
 on_error(natsConnection *nc, natsSubscription *sub, natsStatus status,
     void *arg)
 {
-	struct bus	*b = arg;
-	struct refusals	*r = &b->refused;
+	struct refusals	*r = arg;
 	const char	*text = nats_GetLastError(NULL);
 	uint64_t	 one = 1;
 
@@ -76,8 +109,16 @@ on_error(natsConnection *nc, natsSubscription *sub, natsStatus status,
 	r->text[r->n++ % BUS_REFUSED_KEPT] = strdup(text != NULL && text[0] ?
 	    text : natsStatus_GetText(status));
 	pthread_mutex_unlock(&r->lock);
-	if (write(b->wakefd, &one, sizeof(one)) == -1)
+	if (write(r->wakefd, &one, sizeof(one)) == -1)
 		return;
+}
+
+/* On the same thread, and the last that it says of a connection. */
+static void
+on_closed(natsConnection *nc, void *arg)
+{
+	(void)nc;
+	refusals_unref(arg);
 }
 
 static natsStatus
@@ -104,6 +145,9 @@ on_sign(char **problem, unsigned char **sig, int *sig_len, const char *nonce,
 	(void)problem;
 	if ((*sig = malloc(NKEY_SIG_LEN)) == NULL)
 		return NATS_NO_MEMORY;
+	/* One that asks for no signature gives no nonce. */
+	if (nonce == NULL)
+		nonce = "";
 	nkey_sign(&b->creds->key, nonce, strlen(nonce), *sig);
 	*sig_len = NKEY_SIG_LEN;
 	if ((*sig)[0] != 0)
@@ -176,7 +220,9 @@ set_options(struct bus *b, natsOptions *o, const struct bus_conf *conf)
 	if (s == NATS_OK)
 		s = natsOptions_SetIOBufSize(o, READ_BUFFER);
 	if (s == NATS_OK)
-		s = natsOptions_SetErrorHandler(o, on_error, b);
+		s = natsOptions_SetErrorHandler(o, on_error, b->refused);
+	if (s == NATS_OK)
+		s = natsOptions_SetClosedCB(o, on_closed, b->refused);
 	if (s == NATS_OK)
 		s = set_identity(b, o, conf);
 	if (s == NATS_OK)
@@ -231,13 +277,18 @@ bus_connect(struct bus *b, const struct bus_conf *conf, struct error *e)
 	s = natsOptions_Create(&o);
 	if (s == NATS_OK)
 		s = set_options(b, o, conf);
+	b->refused->refs++;
 	if (s == NATS_OK)
 		do {
 			b->unlucky = false;
 			s = natsConnection_Connect(&b->nc, o);
 		} while (s != NATS_OK && b->unlucky && --tries > 0);
 	natsOptions_Destroy(o);
-	return s == NATS_OK ? 0 : connect_error(conf, s, e);
+	if (s == NATS_OK)
+		return 0;
+	/* Of one that was not made nobody says that it is closed. */
+	b->refused->refs--;
+	return connect_error(conf, s, e);
 }
 
 int
@@ -253,14 +304,12 @@ bus_open(struct bus **out, const struct bus_conf *conf, struct error *e)
 	b->fd = -1;
 	b->creds = conf->creds;
 	b->free_slot = BUS_NO_SLOT;
-	pthread_mutex_init(&b->refused.lock, NULL);
 	snprintf(b->id, sizeof(b->id), "%s", conf->creds->key.public);
 	randombytes_buf(random, sizeof(random));
 	sodium_bin2hex(b->nonce, sizeof(b->nonce), random, sizeof(random));
 	b->heard_ms = clock_ms();
-	b->wakefd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-	if (b->wakefd == -1) {
-		error_errno(e, EX_OSERR, "eventfd");
+	if ((b->refused = refusals_new()) == NULL) {
+		error_errno(e, EX_OSERR, "bus");
 		goto fail;
 	}
 	if (bus_connect(b, conf, e) == -1)
@@ -296,7 +345,6 @@ void
 bus_close(struct bus *b)
 {
 	struct bus_sub	*s;
-	unsigned	 k;
 
 	if (b == NULL)
 		return;
@@ -312,10 +360,7 @@ bus_close(struct bus *b)
 	b->nc = NULL;
 	bus_end_requests(b);
 	bus_msg_flush();
-	if (b->wakefd != -1)
-		close(b->wakefd);
-	for (k = 0; k < BUS_REFUSED_KEPT; k++)
-		free(b->refused.text[k]);
-	pthread_mutex_destroy(&b->refused.lock);
+	if (b->refused != NULL)
+		refusals_unref(b->refused);
 	free(b);
 }

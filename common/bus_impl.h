@@ -38,9 +38,14 @@ struct request {
 	uint32_t	 next;
 };
 
-/* What the broker refused: filled by libnats's callback thread. */
+/*
+ * What the broker refused: filled by libnats's callback thread, which may come
+ * after the connection was closed, and says when it comes no more.
+ */
 struct refusals {
 	pthread_mutex_t	 lock;
+	unsigned	 refs;		/* the bus, and that thread */
+	int		 wakefd;	/* for the owner */
 	char		*text[BUS_REFUSED_KEPT];
 	unsigned	 n;		/* ever */
 	unsigned	 seen;		/* by the owner's thread */
@@ -54,7 +59,6 @@ struct bus {
 	char			 nonce[17];
 	unsigned		 inboxes;
 	int			 fd;		/* -1: detached */
-	int			 wakefd;	/* refusals come from elsewhere */
 	bool			 want_write;
 	bool			 turning;
 	int64_t			 heard_ms;
@@ -64,7 +68,7 @@ struct bus {
 	struct bus_sub		*mux;		/* last of subs */
 	struct request		*requests;
 	uint32_t		 n_requests, free_slot, n_pending;
-	struct refusals		 refused;
+	struct refusals		*refused;
 	bus_limit_fn		*limit;		/* NULL: none */
 	void			*limit_arg;
 };

@@ -375,7 +375,7 @@ refusal_names(const char *text, const char *subject)
 bool
 bus_refused(const struct bus *b, const char *subject)
 {
-	struct refusals	*r = (struct refusals *)(uintptr_t)&b->refused;
+	struct refusals	*r = b->refused;
 	bool		 hit = false;
 	unsigned	 i;
 
@@ -389,7 +389,7 @@ bus_refused(const struct bus *b, const char *subject)
 unsigned
 bus_refusals(const struct bus *b)
 {
-	struct refusals	*r = (struct refusals *)(uintptr_t)&b->refused;
+	struct refusals	*r = b->refused;
 	unsigned	 n;
 
 	pthread_mutex_lock(&r->lock);
@@ -413,11 +413,11 @@ deny_requests(struct bus *b, const char *text)
 void
 bus_take_refusals(struct bus *b)
 {
-	struct refusals	*r = &b->refused;
+	struct refusals	*r = b->refused;
 	char		*text;
 	uint64_t	 drained;
 
-	if (read(b->wakefd, &drained, sizeof(drained)) == -1)
+	if (read(r->wakefd, &drained, sizeof(drained)) == -1)
 		return;
 	for (;;) {
 		pthread_mutex_lock(&r->lock);

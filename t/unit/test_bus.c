@@ -199,6 +199,62 @@ START_TEST(a_call_ends_with_the_right_to_wait)
 }
 END_TEST
 
+#define REFUSING	30	/* connections */
+#define REFUSED		60	/* of each, at once */
+
+/* It lets in, and refuses much. */
+static void
+refuse(void)
+{
+	char	 line[8192];
+	FILE	*f = fdopen(accept(listener, NULL, NULL), "r+");
+	int	 i;
+
+	fprintf(f, "INFO {\"server_id\":\"x\",\"version\":\"2.9.10\","
+	    "\"headers\":true,\"max_payload\":1048576}\r\n");
+	fflush(f);
+	while (fgets(line, sizeof(line), f) != NULL) {
+		if (strncmp(line, "PING", 4) == 0)
+			fprintf(f, "PONG\r\n");
+		for (i = 0; strncmp(line, "SUB", 3) == 0 && i < REFUSED; i++)
+			fprintf(f, "-ERR 'Permissions Violation for Publish "
+			    "to \"x.%d\"'\r\n", i);
+		fflush(f);
+	}
+	fclose(f);
+}
+
+/* libnats tells of them by a thread of its own, which may come too late: the
+ * address sanitizer would say of what. */
+START_TEST(one_that_is_closed_while_it_is_refused)
+{
+	struct bus_conf	 conf = { .creds = &creds, .name = "t" };
+	struct bus	*b;
+	struct error	 e;
+	char		 url[64];
+	int		 i, status;
+	pid_t		 pid;
+
+	fflush(NULL);
+	if ((pid = fork()) == 0) {
+		alarm(20);
+		for (i = 0; i < REFUSING; i++)
+			refuse();
+		_exit(0);
+	}
+	snprintf(url, sizeof(url), "nats://127.0.0.1:%d", port);
+	conf.servers = url;
+	for (i = 0; i < REFUSING; i++) {
+		ck_assert_msg(bus_open(&b, &conf, &e) == 0, "%s", e.text);
+		while (bus_alive(b) && bus_refusals(b) == 0)
+			bus_turn(b, NULL, 0, 10);
+		ck_assert_uint_gt(bus_refusals(b), 0);
+		bus_close(b);
+	}
+	ck_assert(waitpid(pid, &status, 0) == pid);
+}
+END_TEST
+
 static const struct {
 	const char	*servers, *shown;
 } shown[] = {
@@ -233,6 +289,7 @@ main(void)
 	tcase_add_test(tc, a_signature_that_begins_with_a_zero);
 	tcase_add_test(tc, two_of_them_in_a_row);
 	tcase_add_test(tc, a_call_ends_with_the_right_to_wait);
+	tcase_add_test(tc, one_that_is_closed_while_it_is_refused);
 	tcase_add_loop_test(tc, what_is_secret_in_a_url_is_not_shown, 0,
 	    sizeof(shown) / sizeof(shown[0]));
 	suite_add_tcase(s, tc);
