@@ -20,6 +20,7 @@
 #define QUIET_MS	5000		/* without progress it is given up */
 #define ASK_MS		500		/* so long, and it is asked about */
 #define INACTIVE_MS	30000
+#define TRIES		10		/* the consumer is made */
 #define LIMIT_MAX	1000000
 
 /*
@@ -56,6 +57,10 @@ struct reading {
 	bool			 ended;		/* told: only they keep it */
 	bool			 asked;		/* about its progress */
 	uint64_t		 left;		/* not yet come */
+	uint64_t		 consumer_seq;	/* that has come */
+	uint64_t		 last_seq;	/* of the stream, that has come */
+	unsigned		 tries;
+	bool			 gap;		/* the rest is read anew */
 	int64_t			 heard_ms;
 	int64_t			 cap;		/* a subject's; -1: none known */
 	struct map		*subjects;	/* struct subject_read */
@@ -300,6 +305,14 @@ on_message(void *arg, natsMsg *nm, const struct js_delivery *d)
 	struct kept	*k;
 
 	r->heard_ms = clock_ms();
+	/* A request whose answer nobody awaited any more took some with it. */
+	if (r->gap || d->consumer_seq != r->consumer_seq + 1) {
+		r->gap = true;
+		bus_msg_free(nm);
+		return;
+	}
+	r->consumer_seq = d->consumer_seq;
+	r->last_seq = d->stream_seq;
 	r->left = d->pending;
 	if (!count_subject(r, natsMsg_GetSubject(nm), d))
 		error_errno(&r->why, EX_OSERR, "history");
@@ -332,8 +345,10 @@ on_progress(void *arg, enum bus_outcome outcome, natsMsg *reply)
 	if (r->step != READ_PULLS || outcome != BUS_OK ||
 	    js_consumer_parse(reply, &c, NULL) == -1)
 		return;
-	if (c.n_pending == 0 && clock_ms() - r->heard_ms >= ASK_MS)
+	if (c.n_pending == 0 && clock_ms() - r->heard_ms >= ASK_MS) {
+		r->gap = c.n_delivered > r->consumer_seq;
 		r->left = 0;
+	}
 	js_consumer_free(&c);
 }
 
@@ -348,11 +363,30 @@ ask_progress(struct reading *r)
 	return ask(r, subject, NULL, on_progress);
 }
 
+static void	on_deleted_before(void *, enum bus_outcome, natsMsg *);
+
+/* From what has come on, by a new consumer. */
+static void
+read_on(struct reading *r)
+{
+	pull_stop(&r->pull);
+	r->step = READ_DELETES;
+	if (++r->tries == TRIES)
+		error_set(&r->why, EX_TEMPFAIL, "the history was not read to "
+		    "its end: the broker loses what it is asked for");
+	if (r->why.code != 0 || ask_delete(r, on_deleted_before) == -1)
+		finish(r);
+}
+
 static void
 tend_pull(struct reading *r)
 {
 	int64_t	quiet = clock_ms() - r->heard_ms;
 
+	if (r->gap && r->why.code == 0) {
+		read_on(r);
+		return;
+	}
 	if (r->why.code != 0 || r->left == 0) {
 		end(r);
 		return;
@@ -370,16 +404,19 @@ tend_pull(struct reading *r)
 /* --- the consumer ---------------------------------------------------------------- */
 
 static bool
-set_start(cJSON *c, const struct endpoint_history *want)
+set_start(cJSON *c, const struct reading *r)
 {
-	time_t		t = (time_t)(want->since_ms / 1000);
-	struct tm	tm;
-	char		day[24], text[40];
+	const struct endpoint_history	*want = &r->want;
+	uint64_t			 after = r->last_seq > 0 ?
+					    r->last_seq : want->after_seq;
+	time_t				 t = (time_t)(want->since_ms / 1000);
+	struct tm			 tm;
+	char				 day[24], text[40];
 
-	if (want->after_seq > 0)
+	if (after > 0)
 		return json_set_str(c, "deliver_policy",
 		    "by_start_sequence") &&
-		    json_set_u64(c, "opt_start_seq", want->after_seq + 1);
+		    json_set_u64(c, "opt_start_seq", after + 1);
 	if (want->since_ms <= 0)
 		return json_set_str(c, "deliver_policy", "all");
 	if (gmtime_r(&t, &tm) == NULL ||
@@ -397,7 +434,7 @@ consumer_config(const struct reading *r)
 	cJSON	*c = cJSON_CreateObject();
 
 	if (c != NULL && json_set_str(c, "name", r->part->name) &&
-	    set_start(c, &r->want) &&
+	    set_start(c, r) &&
 	    json_set_str(c, "ack_policy", "none") &&
 	    json_set_str(c, "replay_policy", "instant") &&
 	    json_set_str(c, "filter_subject", r->filter) &&
@@ -423,6 +460,8 @@ on_created(void *arg, enum bus_outcome outcome, natsMsg *reply)
 	else if (endpoint_outcome(outcome, "history", &r->why) == 0 &&
 	    js_consumer_parse(reply, &c, &r->why) == 0) {
 		r->left = c.n_pending;
+		r->consumer_seq = 0;
+		r->gap = false;
 		js_consumer_free(&c);
 	}
 	if (r->why.code != 0 || r->left == 0 || pull_start(&r->pull,

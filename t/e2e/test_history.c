@@ -8,6 +8,8 @@
 #include "clock.h"
 #include "json.h"
 #include "party.h"
+#include "proxy.h"
+#include "seat.h"
 
 #define HEARS	(ENDPOINT_REGISTRY | ENDPOINT_LIVE | ENDPOINT_DURABLES | \
 		    ENDPOINT_BACKFILL | ENDPOINT_MEMBER)
@@ -299,6 +301,50 @@ START_TEST(history)
 }
 END_TEST
 
+/* --- a broker that stalls -------------------------------------------------------------------- */
+
+#define LONG		600
+#define LONG_BYTES	8000
+#define STALL_MS	2200	/* then it is asked anew */
+
+/* What was on its way when it was given up is not left out. */
+START_TEST(read_through_a_stall)
+{
+	struct seat		 s = { .ups = 0 };
+	struct endpoint_conf	 c = { .space = NULL };
+	struct endpoint_history	 want = { .limit = 0 };
+	struct story		 story = { .n = 0 };
+	struct proxy		 proxy;
+	struct error		 e;
+	char			 url[64], text[LONG_BYTES + 1];
+
+	memset(text, 'x', LONG_BYTES);
+	text[LONG_BYTES] = '\0';
+	agent_post_many(scribe, "general", text, LONG);
+	proxy_start(&proxy, sp->port);
+	snprintf(url, sizeof(url), "nats://127.0.0.1:%d", proxy.port);
+	c.servers = url;
+	seat_new(&s, scout, &c, 0);
+	TURN_UNTIL(s.ups == 1, &s);
+	OK(endpoint_read(s.ep, "general", &want, on_line, on_end, &story, &e),
+	    e);
+	TURN_UNTIL(story.n > 0, &s);
+	proxy_freeze(&proxy);
+	TURN_FOR(STALL_MS, &s);
+	ck_assert_uint_lt(story.n, LONG);
+	proxy_thaw(&proxy);
+	TURN_UNTIL(story.done, &s);
+	ck_assert_uint_eq(s.downs, 0);
+	ck_assert_msg(story.why.code == 0, "%s", story.why.text);
+	ck_assert_uint_eq(story.n, LONG);
+	ck_assert(!story.told.dropped);
+	seat_free(&s);
+	proxy_stop(&proxy);
+	agent_free(scout);
+	agent_free(scribe);
+}
+END_TEST
+
 /* --- health -------------------------------------------------------------------------------- */
 
 struct view {
@@ -377,6 +423,7 @@ main(void)
 	tcase_add_test(said, joined_under_load);
 	tcase_add_test(said, boot_backfill);
 	tcase_add_test(said, history);
+	tcase_add_test(said, read_through_a_stall);
 	tcase_add_test(said, health);
 	return test_main("history", said, NULL);
 }
