@@ -5,12 +5,15 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <sodium.h>
+
 #include "clock.h"
 #include "endpoint_impl.h"
 
 #define TURN_MS		200	/* parts are tended so often */
 #define SIGN_MS		2000	/* silent so long, it is asked for a sign */
 #define SILENT_MS	8000	/* and is taken for lost */
+#define AWAY_MS		1000	/* not turned so long: what came is read first */
 #define GOOD_MS		5000	/* a link that held so long was good */
 #define EXTRA_MAX	7
 /* Whoever may not ask it is answered, too. */
@@ -225,10 +228,27 @@ turn_down(struct endpoint *ep, struct pollfd *extra, size_t n_extra,
 		went_down(ep, &e);
 		break;
 	case 1:
-		ep->alive_ms = clock_ms();
+		ep->alive_ms = ep->turned_ms = clock_ms();
 		tend(ep);
 		break;
 	}
+}
+
+/*
+ * The program was stopped, or had other work: what came meanwhile is not late,
+ * and nobody was silent who has not been listened to.
+ */
+static void
+catch_up(struct endpoint *ep)
+{
+	int64_t	until = clock_ms() + TURN_MS;
+
+	if (clock_ms() - ep->turned_ms < AWAY_MS)
+		return;
+	do
+		bus_turn(ep->bus, NULL, 0, 0);
+	while (bus_alive(ep->bus) && bus_silent_ms(ep->bus) == 0 &&
+	    clock_ms() < until);
 }
 
 void
@@ -244,6 +264,7 @@ endpoint_turn(struct endpoint *ep, struct pollfd *extra, size_t n_extra,
 		turn_down(ep, extra, n_extra, timeout_ms);
 		return;
 	}
+	catch_up(ep);
 	tend(ep);
 	if (ep->bus == NULL) {
 		for (i = 0; i < n_extra; i++)
@@ -255,6 +276,7 @@ endpoint_turn(struct endpoint *ep, struct pollfd *extra, size_t n_extra,
 		most = TURN_MS;
 	bus_turn(ep->bus, extra, n_extra, timeout_ms > most ? most :
 	    timeout_ms);
+	ep->turned_ms = clock_ms();
 	tend(ep);
 }
 
@@ -472,6 +494,16 @@ endpoint_new(struct endpoint **out, const struct endpoint_conf *conf,
 	return 0;
 }
 
+/* A token, a password, and what of them a URL has. */
+static void
+wipe_owned(struct endpoint *ep)
+{
+	size_t	i;
+
+	for (i = 0; i < ep->owned.n; i++)
+		sodium_memzero(ep->owned.v[i], strlen(ep->owned.v[i]));
+}
+
 void
 endpoint_free(struct endpoint *ep)
 {
@@ -484,6 +516,7 @@ endpoint_free(struct endpoint *ep)
 	creds_wipe(&ep->fresh);
 	strlist_free(&ep->subscribe);
 	strlist_free(&ep->tags);
+	wipe_owned(ep);
 	strlist_free(&ep->owned);
 	free(ep);
 }

@@ -49,6 +49,7 @@ struct endpoint {
 	size_t			 n_begun;	/* parts that _bind was called of */
 	int64_t			 up_ms;		/* since */
 	int64_t			 alive_ms;	/* last sign of life asked for */
+	int64_t			 turned_ms;	/* last listened to the link */
 	unsigned		 downs;		/* how often, and the last */
 	struct error		 why;
 

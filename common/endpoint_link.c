@@ -114,7 +114,7 @@ try_free(struct try *t)
 		return;
 	if (t->fd != -1)
 		close(t->fd);
-	free(t->servers);
+	secret_free(t->servers);
 	free(t->name);
 	free(t->user);
 	secret_free(t->token);

@@ -14,6 +14,7 @@
 #include "proxy.h"
 #include "seat.h"
 
+#define AWAY_MS		8500	/* longer than a broker may be silent */
 #define SLACK_MS	250	/* a busy machine's, beyond a turn's own time */
 
 static struct agent	*scout;
@@ -195,6 +196,41 @@ START_TEST(a_broker_that_is_silent_is_lost)
 }
 END_TEST
 
+static void
+on_dm(void *arg, struct delivery *d)
+{
+	struct seat	*s = arg;
+
+	ck_assert(d->kind == DELIVERY_DM);
+	snprintf(s->note, sizeof(s->note), "given");
+	endpoint_settle(s->ep, d, SETTLE_DONE);
+}
+
+/* A program that was stopped a while listens before it takes for lost what it
+ * asked for. */
+START_TEST(one_that_was_away_finds_what_came)
+{
+	struct seat	 s = { .ops.message = on_dm };
+	struct agent	*mate = agent_make(sp, "mate", NULL);
+	int64_t		 began;
+
+	seat_up(&s, scout, ENDPOINT_DURABLES);
+	TURN_FOR(300, &s);
+	began = test_now_ms();
+	ck_assert_int_eq(reeve(sp, NULL, 0, "send --as mate --to %s hello",
+	    scout->id), 0);
+	while (test_now_ms() - began < AWAY_MS)
+		test_pause();
+	ck_assert_str_ne(s.note, "given");
+	began = test_now_ms();
+	TURN_UNTIL(strcmp(s.note, "given") == 0, &s);
+	ck_assert_int_lt(test_now_ms() - began, 1000);
+	ck_assert_uint_eq(s.downs, 0);
+	seat_free(&s);
+	agent_free(mate);
+}
+END_TEST
+
 START_TEST(it_connects_anew_when_told)
 {
 	struct seat	s = { .ups = 0 };
@@ -308,6 +344,7 @@ main(void)
 	tcase_add_test(link, a_black_hole_holds_nobody_up);
 	tcase_add_test(link, one_that_is_freed_while_it_connects);
 	tcase_add_test(link, a_broker_that_is_silent_is_lost);
+	tcase_add_test(link, one_that_was_away_finds_what_came);
 	tcase_add_test(link, it_connects_anew_when_told);
 	tcase_add_test(alone, it_says_what_it_cannot_be);
 	tcase_add_test(alone, a_program_ends_while_it_connects);
