@@ -103,8 +103,10 @@ static void
 say_late(struct hear_part *p, bool forget)
 {
 	struct late	*late;
+	size_t		 n = p->n_late;
 
-	while ((late = STAILQ_FIRST(&p->late)) != NULL) {
+	/* What cannot be said, as the link is gone again, is kept again. */
+	while (n-- > 0 && (late = STAILQ_FIRST(&p->late)) != NULL) {
 		STAILQ_REMOVE_HEAD(&p->late, entry);
 		p->n_late--;
 		if (!forget)
