@@ -23,6 +23,7 @@ struct call {
 	endpoint_answer_fn	*fn;
 	void			*arg;
 	int64_t			 deadline_ms;
+	unsigned		 n_refusals;	/* of the bus, when it began */
 	char			 service[64];
 	char			 subject[SUBJECT_MAX], reply_to[SUBJECT_MAX];
 };
@@ -38,6 +39,7 @@ struct sending {
 	void			*arg;
 	char			 id[MESSAGE_ID_MAX + 1];
 	char			*subject;
+	unsigned		 n_refusals;	/* likewise */
 	bool			 ended;
 };
 TAILQ_HEAD(sendings, sending);
@@ -104,6 +106,14 @@ on_lane(void *arg, natsMsg *m)
 	cJSON_Delete(data);
 }
 
+/* What one before it was refused says nothing of one that began since: it may
+ * have been begun by the callback that was told. */
+static bool
+is_refused(const struct call_part *p, unsigned n_before, const char *subject)
+{
+	return p->n_refusals != n_before && bus_refused(p->ep->bus, subject);
+}
+
 /* Of those that are over without an answer, the first. */
 static bool
 end_one_call(struct call_part *p, bool refused)
@@ -113,8 +123,8 @@ end_one_call(struct call_part *p, bool refused)
 	struct error	 e;
 
 	TAILQ_FOREACH(c, &p->calls, entry) {
-		if (refused && (bus_refused(p->ep->bus, c->subject) ||
-		    bus_refused(p->ep->bus, c->reply_to)))
+		if (refused && (is_refused(p, c->n_refusals, c->subject) ||
+		    is_refused(p, c->n_refusals, c->reply_to)))
 			error_set(&e, EX_NOPERM, "these credentials may not "
 			    "call ctl.%s", c->service);
 		else if (now >= c->deadline_ms)
@@ -166,6 +176,7 @@ endpoint_call(struct endpoint *ep, const char *service, const char *op,
 	c->fn = fn;
 	c->arg = arg;
 	c->deadline_ms = clock_ms() + timeout_ms;
+	c->n_refusals = c->part->n_refusals;
 	snprintf(c->service, sizeof(c->service), "%s", service);
 	if ((r = endpoint_linked(ep, e)) == 0)
 		r = call_send(c, text, e);
@@ -281,7 +292,7 @@ end_one_refused(struct call_part *p)
 	struct error	 e;
 
 	TAILQ_FOREACH(s, &p->sendings, entry)
-		if (bus_refused(p->ep->bus, s->subject)) {
+		if (is_refused(p, s->n_refusals, s->subject)) {
 			refusal(p->ep, s->subject, &e);
 			sending_end(s, NULL, &e);
 			return true;
@@ -384,6 +395,7 @@ begin_sending(struct endpoint *ep, const struct message_draft *draft,
 	if ((s = calloc(1, sizeof(*s))) == NULL)
 		return error_errno(e, EX_OSERR, "message");
 	s->part = p;
+	s->n_refusals = p->n_refusals;
 	s->done = done;
 	s->stored = stored;
 	s->arg = arg;

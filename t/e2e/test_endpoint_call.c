@@ -321,6 +321,58 @@ START_TEST(what_is_sent_is_stored_or_refused)
 }
 END_TEST
 
+#define STUBBORN	1000	/* tries */
+
+/* Whoever is refused says it again, at once. */
+struct stubborn {
+	struct seat	*s;
+	unsigned	 n, calls;
+};
+
+static void
+on_refused(void *arg, const struct error *e)
+{
+	struct stubborn		*t = arg;
+	struct message_draft	 d = { .channel = "secret", .text = "x" };
+	struct error		 why;
+
+	if (e == NULL || e->code != EX_NOPERM)
+		return;
+	if (++t->n < STUBBORN)
+		OK(endpoint_send(t->s->ep, &d, on_refused, t, &why), why);
+}
+
+static void
+on_not_called(void *arg, const cJSON *data, const struct error *e)
+{
+	struct stubborn	*t = arg;
+	struct error	 why;
+
+	ck_assert_ptr_null(data);
+	if (e->code == EX_NOPERM && ++t->calls < STUBBORN)
+		OK(endpoint_call(t->s->ep, "manager", "list", NULL, 5000,
+		    on_not_called, t, &why), why);
+}
+
+/* Each is the broker's to refuse: one that did not reach it yet is not. */
+START_TEST(one_that_tries_again_goes_on)
+{
+	struct seat		s = { .ups = 0 };
+	struct stubborn		t = { .s = &s };
+	struct message_draft	d = { .channel = "secret", .text = "x" };
+	struct error		e;
+
+	seat_up(&s, scout, 0);
+	OK(endpoint_send(s.ep, &d, on_refused, &t, &e), e);
+	OK(endpoint_call(s.ep, "manager", "list", NULL, 5000, on_not_called,
+	    &t, &e), e);
+	TURN_UNTIL(t.n >= 5 && t.calls >= 5, &s);
+	ck_assert_uint_lt(t.n, STUBBORN);
+	ck_assert_uint_lt(t.calls, STUBBORN);
+	seat_free(&s);
+}
+END_TEST
+
 START_TEST(what_cannot_be_sent_is_not_begun)
 {
 	struct message_draft	d = { .channel = "a.>", .text = "hello" };
@@ -407,6 +459,7 @@ main(void)
 	tcase_add_test(calls, what_is_no_answer_is_none);
 	tcase_add_test(calls, many_calls_are_under_way_at_once);
 	tcase_add_test(sending, what_is_sent_is_stored_or_refused);
+	tcase_add_test(sending, one_that_tries_again_goes_on);
 	tcase_add_test(sending, what_cannot_be_sent_is_not_begun);
 	tcase_add_test(sending, any_number_may_be_under_way);
 	return test_main("endpoint_call", calls, sending, NULL);
