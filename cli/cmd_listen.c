@@ -192,8 +192,7 @@ loop(struct listener *l)
 		    clock_ms() >= l->deadline_ms)
 			l->stop = STOP_TIME;
 	}
-	if (l->stop != STOP_ERROR)
-		endpoint_leave_mesh(l->agent.ep, LEAVE_MS);
+	endpoint_leave_mesh(l->agent.ep, LEAVE_MS);
 }
 
 /* --- the command ------------------------------------------------------------------ */

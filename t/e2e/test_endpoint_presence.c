@@ -184,6 +184,22 @@ START_TEST(the_registry_is_followed)
 }
 END_TEST
 
+/* It was there until it was told that it may not hear all of it. */
+START_TEST(a_listener_that_is_refused_says_good_bye)
+{
+	char	 out[512];
+	cJSON	*o;
+
+	ck_assert_int_eq(reeve(sp, out, sizeof(out), "listen --as scout "
+	    "--channel general,secret"), EX_NOPERM);
+	ck_assert_ptr_nonnull(strstr(out, "may not hear \"secret\""));
+	o = record_get(sp, BUCKET_PRESENCE, scout->id, NULL);
+	ck_assert_str_eq(cJSON_GetStringValue(json_get(o, "status")),
+	    "offline");
+	cJSON_Delete(o);
+}
+END_TEST
+
 static TCase *
 with_agents(const char *name)
 {
@@ -203,5 +219,6 @@ main(void)
 	tcase_add_test(presence, many_changes_are_written_once);
 	tcase_add_test(presence, one_that_falls_silent_has_gone_once);
 	tcase_add_test(presence, the_registry_is_followed);
+	tcase_add_test(presence, a_listener_that_is_refused_says_good_bye);
 	return test_main("endpoint_presence", presence, NULL);
 }
