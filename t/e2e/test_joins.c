@@ -204,9 +204,11 @@ START_TEST(while_the_link_is_lost)
 	ck_assert(!endpoint_hears(p->ep, "review"));
 	ck_assert(party_channel(p, "general").member);
 	/* A leave that may have been done, or not: still joined. */
+	role_signal(sp, "control", SIGSTOP);
 	OK(endpoint_leave(p->ep, "general", party_on_done, p, &e), e);
 	endpoint_turn(p->ep, NULL, 0, 0);
 	endpoint_reconnect(p->ep);
+	role_signal(sp, "control", SIGCONT);
 	ck_assert_uint_eq(p->done, 2);
 	ck_assert_int_eq(p->why.code, EX_TEMPFAIL);
 	PARTY_AWAIT(p, p->ups == 3);
