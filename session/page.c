@@ -60,15 +60,26 @@ page_add(struct page *p, const char *fmt, ...)
 }
 
 /* What a terminal or a reader could take for something else: control
- * characters, ends of line, marks that turn or hide text. */
+ * characters, ends of line, marks that turn or hide text, and those that stay
+ * unseen, in which a text can be hidden whole. */
+static const struct {
+	uint32_t	first, last;
+} harmful[] = {
+	{ 0x0, 0x1f }, { 0x7f, 0x9f }, { 0xad, 0xad }, { 0x61c, 0x61c },
+	{ 0x180e, 0x180e }, { 0x200b, 0x200f }, { 0x2028, 0x202e },
+	{ 0x2060, 0x206f }, { 0xfe00, 0xfe0d }, { 0xfeff, 0xfeff },
+	{ 0xfff9, 0xfffb }, { 0xe0000, 0xe0fff },
+};
+
 static bool
 is_harmful(uint32_t cp)
 {
-	return cp < 0x20 || (cp >= 0x7f && cp < 0xa0) ||
-	    (cp >= 0x200b && cp <= 0x200f) ||
-	    (cp >= 0x2028 && cp <= 0x202e) ||
-	    (cp >= 0x2060 && cp <= 0x206f) || cp == 0xfeff ||
-	    (cp >= 0xe0000 && cp <= 0xe007f);
+	size_t	i;
+
+	for (i = 0; i < sizeof(harmful) / sizeof(harmful[0]); i++)
+		if (cp >= harmful[i].first && cp <= harmful[i].last)
+			return true;
+	return false;
 }
 
 /* One character of s, made harmless: how many bytes of s it was. */

@@ -83,6 +83,15 @@ START_TEST(no_control_character_is_left)
 }
 END_TEST
 
+/* A reader does not see them, a model does. */
+START_TEST(nothing_unseen_is_left)
+{
+	ck_assert_str_eq(told("alice", TEXT("a\\u00ad\\u061c\\u200b\\ufe03"
+	    "\\ufff9\\udb40\\udc41\\udb40\\udd01z\\ufe0f"), 100), HEAD
+	    "| a       z\xef\xb8\x8f\n");
+}
+END_TEST
+
 START_TEST(a_text_has_bounds)
 {
 	told("alice", TEXT("0123456789"), 4);
@@ -160,6 +169,7 @@ main(void)
 	tcase_add_test(tc, each_line_is_marked);
 	tcase_add_test(tc, a_name_stays_on_its_line);
 	tcase_add_test(tc, no_control_character_is_left);
+	tcase_add_test(tc, nothing_unseen_is_left);
 	tcase_add_test(tc, a_text_has_bounds);
 	tcase_add_test(tc, empty_lines_have_bounds);
 	tcase_add_test(tc, an_id_says_nothing_for_us);
