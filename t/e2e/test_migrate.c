@@ -520,6 +520,64 @@ START_TEST(a_daemon_without_a_lease)
 }
 END_TEST
 
+static void
+on_kept(void *arg, natsMsg *m, const struct js_delivery *d)
+{
+	(void)arg;
+	(void)d;
+	other.taken[0]++;
+	natsMsg_Destroy(m);
+}
+
+/* As a role of ours leaves it: one given out and not acknowledged. */
+static void
+leave_one(void)
+{
+	cJSON		*all = recorded();
+	cJSON		*config = cJSON_GetObjectItem(cJSON_GetObjectItem(
+			    cJSON_GetObjectItem(all, "consumers"), "CHAT_t"),
+			    "fanout");
+	struct bus_pub	 p = { .subject = "cotal.t.chat." HOLDER ".busy",
+			    .data = "{}", .len = 2 };
+	struct pull	 pull;
+	struct error	 e;
+
+	cJSON_ReplaceItemInObject(config, "ack_wait",
+	    cJSON_CreateNumber(2e9));
+	OK(js_consumer_create(sp->root, "CHAT_t", "fanout", config, NULL,
+	    &e), e);
+	cJSON_Delete(all);
+	OK(js_publish(sp->root, &p, NULL, NULL, &e), e);
+	OK(pull_start(&pull, sp->root, "CHAT_t", "fanout", 1, on_kept, NULL,
+	    &e), e);
+	OK(pull_tend(&pull, 1, clock_ms() + 10000, &e), e);
+	AWAIT((bus_turn(sp->root, NULL, 0, 5), other.taken[0] == 1));
+	pull_stop(&pull);
+}
+
+/* A host that stood by has it before all is done: the space is not free. */
+START_TEST(given_back_and_taken_by_another_host)
+{
+	memset(&other, 0, sizeof(other));
+	load_init(&other.load, sp);
+	expect(EX_OK, "", "is free");
+	leave_one();
+	command_start("--back");
+	while (strstr(command.said, "lease                    is free") ==
+	    NULL)
+		ck_assert_msg(command_turn(), "%s", command.said);
+	record_put(sp, BUCKET_DELIVERY, "lease.0", "{\"holder\":\"" HOLDER
+	    "\",\"host\":\"another\",\"since\":1,\"ready\":true}");
+	while (command_turn())
+		;
+	ck_assert_int_eq(WEXITSTATUS(command.status), EX_TEMPFAIL);
+	ck_assert_ptr_nonnull(strstr(command.said, "is held by reeve on the "
+	    "host another"));
+	ck_assert_ptr_null(strstr(command.said, "is free: start"));
+	load_free(&other.load);
+}
+END_TEST
+
 /* What was let go while it waits is free. */
 START_TEST(waits_for_the_lease)
 {
@@ -553,6 +611,7 @@ main(void)
 	tcase_add_test(whole, taken_over_under_load_and_given_back);
 	tcase_add_test(whole, given_back_after_a_crash);
 	tcase_add_test(waits, a_daemon_without_a_lease);
+	tcase_add_test(waits, given_back_and_taken_by_another_host);
 	tcase_add_test(waits, waits_for_the_lease);
 	return test_main("migrate", whole, waits, NULL);
 }

@@ -219,6 +219,10 @@ START_TEST(shards_go_first)
 	ck_assert_int_eq(reeve(b, out, sizeof(out), "migrate --back"),
 	    EX_CONFIG);
 	ck_assert_ptr_nonnull(strstr(out, "`reeve reshard 1` first"));
+	/* One shard that is served is not made up for by one that is free. */
+	record_put(sp, BUCKET_DELIVERY, "lease.0", "{\"holder\":\"" HOLDER
+	    "\",\"host\":\"another\",\"since\":1,\"ready\":true}");
+	expect(EX_OK, "--dry-run", "is held by reeve on the host another");
 }
 END_TEST
 
