@@ -410,6 +410,10 @@ look_at_durable(struct migrate *m, enum stream_kind kind, cJSON *want,
 	r = js_consumer_info(m->bus, stream, name, &c, e);
 	if (r == 0) {
 		judge_durable(m, stream, name, want, &c);
+		if (kind == STREAM_CHAT && m->fanout_from != NULL)
+			migrate_step(m, STEP_NOTE, name, "of %s is there, and"
+			    " goes on where it is: --fanout-from changes "
+			    "nothing", stream);
 		js_consumer_free(&c);
 	} else if (e->api == JS_NO_CONSUMER || e->api == JS_NO_STREAM) {
 		judge_missing(m, kind, stream, name);

@@ -135,6 +135,8 @@ START_TEST(consumers_that_are_others)
 {
 	struct error	e;
 
+	expect(EX_OK, "--dry-run --fanout-from first", "--fanout-from changes"
+	    " nothing");
 	make_other_fanout("filter_subject", "cotal.t.chat.*.x");
 	expect(EX_CONFIG, "", "filter_subject is \"cotal.t.chat.*.x\", not");
 	check_nothing_made();
