@@ -120,7 +120,8 @@ start(struct run *r, enum egress_whose whose, char *const argv[],
 {
 	struct egress_start	s = { .whose = whose, .path = argv[0],
 				    .argv = argv, .cwd = cwd, .in_fd = -1,
-				    .out_fd = -1, .group = true };
+				    .out_fd = -1, .group = true,
+				    .bound = true };
 	int			p[2];
 
 	if (pipe2(p, O_CLOEXEC) == -1)

@@ -195,6 +195,29 @@ START_TEST(time_out_ends_the_whole_group)
 END_TEST
 
 /* What it leaves behind holds its stderr, and is not waited for. */
+/* There is nobody then who would end it in time. */
+START_TEST(it_does_not_outlive_us)
+{
+	struct egress_process	p;
+	pid_t			us, child = 0;
+	int64_t			until = clock_ms() + 10000;
+
+	make_program("echo $$ >child.tmp; mv child.tmp child; exec sleep 60");
+	fflush(NULL);
+	ck_assert_int_ne(us = fork(), -1);
+	if (us == 0) {
+		(void)run(60000, "");
+		_exit(0);
+	}
+	while ((child = pid_in("child")) <= 0)
+		ck_assert(clock_ms() < until && usleep(5000) == 0);
+	ck_assert_int_eq(kill(us, SIGKILL), 0);
+	ck_assert_int_eq(waitpid(us, NULL, 0), us);
+	while (egress_look(child, &p) && p.state != 'Z')
+		ck_assert(clock_ms() < until && usleep(5000) == 0);
+}
+END_TEST
+
 START_TEST(who_stays_holds_nobody_up)
 {
 	struct egress_end	end;
@@ -361,6 +384,7 @@ main(int argc, char **argv)
 	tcase_add_test(t, no_shell_reads_an_argument);
 	tcase_add_test(t, the_last_of_its_stderr_is_kept);
 	tcase_add_test(t, time_out_ends_the_whole_group);
+	tcase_add_test(t, it_does_not_outlive_us);
 	tcase_add_test(t, who_stays_holds_nobody_up);
 	tcase_add_test(t, what_others_see_of_our_environment);
 	tcase_add_test(t, only_that_very_process_is_signalled);
