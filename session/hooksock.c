@@ -23,6 +23,7 @@
 struct client {
 	int	 fd;		/* NO_FD: a free place */
 	int64_t	 until_ms;	/* clock_ms */
+	uint64_t nth;		/* of all that came: many come in one ms */
 	char	*line;
 	size_t	 len, cap;
 };
@@ -36,6 +37,7 @@ struct hooksock {
 	ino_t			 ino;		/* made; 0: none was */
 	int			 epoll, listener, timer;
 	struct client		 clients[HOOKSOCK_CLIENTS];
+	uint64_t		 n_came;
 };
 
 /* --- clients --------------------------------------------------------------------- */
@@ -97,7 +99,7 @@ place(struct hooksock *hs)
 	for (i = 0; i < HOOKSOCK_CLIENTS; i++) {
 		if (hs->clients[i].fd == NO_FD)
 			return &hs->clients[i];
-		if (hs->clients[i].until_ms < oldest->until_ms)
+		if (hs->clients[i].nth < oldest->nth)
 			oldest = &hs->clients[i];
 	}
 	hang_up(oldest);
@@ -137,6 +139,7 @@ take_clients(struct hooksock *hs)
 		c = place(hs);
 		c->fd = fd;
 		c->until_ms = clock_ms() + HOOKSOCK_MS;
+		c->nth = hs->n_came++;
 		if (watch(hs, fd, c) == -1)
 			hang_up(c);
 	}
