@@ -432,7 +432,8 @@ boot_goes_on(struct join_part *p, uint64_t seq)
 	TAILQ_FOREACH(ch, &p->channels, entry) {
 		if (!ch->boot && !ch->joined)
 			continue;
-		if (ch->boot)
+		/* One that was heard already has its own. */
+		if (ch->boot && !ch->joined)
 			ch->watermark = seq;
 		if (subscribe(ch, &p->why) == -1)
 			return;
@@ -712,6 +713,8 @@ op_lost(struct channel *ch)
 
 	error_set(&e, EX_TEMPFAIL, "%s: the connection was lost", ch->name);
 	if (ch->op != NULL && ch->op->join != NULL && ch->joined) {
+		/* Read the rest as one of the start is. */
+		ch->boot = ch->phase == PHASE_BACKFILL;
 		if (wants_member(ch))
 			is_live_only(ch, e.text, true);
 		op_end(ch, NULL);

@@ -345,6 +345,59 @@ START_TEST(read_through_a_stall)
 }
 END_TEST
 
+static unsigned	n_given, n_historical;
+
+static void
+on_given(void *arg, struct delivery *d)
+{
+	n_given++;
+	n_historical += d->historical;
+	endpoint_settle(((struct seat *)arg)->ep, d, SETTLE_DONE);
+}
+
+static void
+on_in(void *arg, const struct endpoint_joined *joined, const struct error *e)
+{
+	ck_assert_ptr_nonnull(joined);
+	ck_assert_msg(e == NULL, "%s", e->text);
+	++*(unsigned *)arg;
+}
+
+/* The link goes while what was said before is read: the rest is by the next. */
+START_TEST(joined_and_cut_off)
+{
+	struct seat		 s = { .ops.message = on_given };
+	struct endpoint_conf	 c = { .space = NULL };
+	struct proxy		 proxy;
+	struct error		 e;
+	unsigned		 in = 0;
+	char			 url[64], text[LONG_BYTES + 1];
+
+	memset(text, 'x', LONG_BYTES);
+	text[LONG_BYTES] = '\0';
+	agent_post_many(scribe, "general", text, LONG);
+	proxy_start(&proxy, sp->port);
+	snprintf(url, sizeof(url), "nats://127.0.0.1:%d", proxy.port);
+	c.servers = url;
+	seat_new(&s, scout, &c, ENDPOINT_LIVE | ENDPOINT_BACKFILL);
+	TURN_UNTIL(s.ups == 1, &s);
+	OK(endpoint_join(s.ep, "general", on_in, &in, &e), e);
+	TURN_UNTIL(n_given > 0, &s);
+	proxy_cut(&proxy);
+	TURN_UNTIL(s.ups == 2, &s);
+	ck_assert_uint_eq(in, 1);
+	ck_assert(endpoint_hears(s.ep, "general"));
+	agent_post(scribe, "general", "new");
+	TURN_UNTIL(n_given > LONG, &s);
+	ck_assert_uint_eq(n_given, LONG + 1);
+	ck_assert_uint_eq(n_historical, LONG);
+	seat_free(&s);
+	proxy_stop(&proxy);
+	agent_free(scout);
+	agent_free(scribe);
+}
+END_TEST
+
 /* --- health -------------------------------------------------------------------------------- */
 
 struct view {
@@ -424,6 +477,7 @@ main(void)
 	tcase_add_test(said, boot_backfill);
 	tcase_add_test(said, history);
 	tcase_add_test(said, read_through_a_stall);
+	tcase_add_test(said, joined_and_cut_off);
 	tcase_add_test(said, health);
 	return test_main("history", said, NULL);
 }
