@@ -13,7 +13,7 @@
 #define TURN_MS		200	/* parts are tended so often */
 #define SIGN_MS		2000	/* silent so long, it is asked for a sign */
 #define SILENT_MS	8000	/* and is taken for lost */
-#define AWAY_MS		1000	/* not turned so long: what came is read first */
+#define AWAY_MS		1000	/* not turned so long, it reads first */
 #define GOOD_MS		5000	/* a link that held so long was good */
 #define EXTRA_MAX	7
 /* Whoever may not ask it is answered, too. */

@@ -24,7 +24,8 @@
  * operation is begun, and its callback runs exactly once, when it is done, has
  * failed, or at the latest in endpoint_free (EX_TEMPFAIL).  Callbacks may begin
  * other operations, settle deliveries and ask for anything; they must not call
- * endpoint_turn, endpoint_leave_mesh or endpoint_free.
+ * what turns (endpoint_turn, _await, _ask, _drain, _leave_mesh), _reconnect or
+ * _free.
  *
  * It connects in the background and stays connected, for ever, with a growing
  * pause between tries (100 ms to 5 s).  On each connection it binds all anew,
@@ -321,7 +322,8 @@ int	endpoint_frontier(struct endpoint *, endpoint_frontier_fn *,
 typedef void	endpoint_answer_fn(void *arg, const cJSON *data,
 	    const struct error *e);
 /* On ctl.<service>.<id>, service "delivery", "self", "manager"; takes args (may
- * be NULL), also when it fails.  Any number may be under way.  The reply comes on a lane of its own that nobody can guess. */
+ * be NULL), also when it fails.  Any number may be under way.  The reply comes
+ * on a lane of its own that nobody can guess. */
 int	endpoint_call(struct endpoint *, const char *service, const char *op,
 	    cJSON *args, int64_t timeout_ms, endpoint_answer_fn *, void *arg,
 	    struct error *);

@@ -8,12 +8,14 @@
 #include "endpoint_impl.h"
 #include "jetstream.h"
 #include "json.h"
+#include "map.h"
 
 struct surveying {
 	struct endpoint		*ep;
 	endpoint_survey_fn	*fn;
 	void			*arg;
 	cJSON			*counts;
+	struct map		*sums;		/* its numbers, by channel */
 	size_t			 seen;		/* subjects, of all pages */
 	struct endpoint_survey	 what;
 	struct error		 why;
@@ -21,7 +23,8 @@ struct surveying {
 
 /* --- how many messages --------------------------------------------------------- */
 
-/* The page's subjects, each sender's, are added to their channels. */
+/* The page's subjects, each sender's, are added to their channels, of which a
+ * peer may make very many. */
 static bool
 add_page(struct surveying *s, const cJSON *page)
 {
@@ -37,12 +40,13 @@ add_page(struct surveying *s, const cJSON *page)
 			continue;
 		snprintf(channel, sizeof(channel), "%.*s",
 		    (int)subject.rest_len, subject.rest);
-		sum = cJSON_GetObjectItemCaseSensitive(s->counts, channel);
+		sum = map_get(s->sums, channel);
 		if (sum != NULL)
 			cJSON_SetNumberValue(sum, sum->valuedouble +
 			    one->valuedouble);
-		else if (cJSON_AddNumberToObject(s->counts, channel,
-		    one->valuedouble) == NULL)
+		else if ((sum = cJSON_AddNumberToObject(s->counts, channel,
+		    one->valuedouble)) == NULL || map_put(s->sums, channel,
+		    sum, NULL) == -1)
 			return false;
 	}
 	return true;
@@ -69,13 +73,21 @@ ask_page(struct surveying *s)
 /* --- the lease ------------------------------------------------------------------- */
 
 static void
+survey_free(struct surveying *s)
+{
+	cJSON_Delete(s->counts);
+	if (s->sums != NULL)
+		map_free(s->sums, NULL);
+	free(s);
+}
+
+static void
 finish(struct surveying *s)
 {
 	s->what.counts = s->counts;
 	s->fn(s->arg, s->why.code == 0 ? &s->what : NULL,
 	    s->why.code == 0 ? NULL : &s->why);
-	cJSON_Delete(s->counts);
-	free(s);
+	survey_free(s);
 }
 
 static void
@@ -145,8 +157,11 @@ endpoint_survey(struct endpoint *ep, endpoint_survey_fn *fn, void *arg,
 {
 	struct surveying	*s = calloc(1, sizeof(*s));
 
-	if (s == NULL || (s->counts = cJSON_CreateObject()) == NULL) {
-		free(s);
+	if (s == NULL)
+		return error_errno(e, EX_OSERR, "survey");
+	if ((s->counts = cJSON_CreateObject()) == NULL ||
+	    (s->sums = map_new()) == NULL) {
+		survey_free(s);
 		return error_errno(e, EX_OSERR, "survey");
 	}
 	s->ep = ep;
@@ -156,7 +171,6 @@ endpoint_survey(struct endpoint *ep, endpoint_survey_fn *fn, void *arg,
 		return 0;
 	if (e != NULL)
 		*e = s->why;
-	cJSON_Delete(s->counts);
-	free(s);
+	survey_free(s);
 	return -1;
 }
