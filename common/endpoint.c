@@ -15,6 +15,7 @@
 #define SILENT_MS	8000	/* and is taken for lost */
 #define AWAY_MS		1000	/* not turned so long, it reads first */
 #define GOOD_MS		5000	/* a link that held so long was good */
+#define QUIET_MS	20	/* so long nothing came: it was all */
 #define EXTRA_MAX	7
 /* Whoever may not ask it is answered, too. */
 #define ANY_QUESTION	"$JS.API.INFO"
@@ -339,12 +340,33 @@ farewell(struct endpoint *ep, int64_t deadline)
 	struct bus_pub	p = { .subject = ANY_QUESTION, .data = "" };
 	int64_t		left = deadline - clock_ms();
 
+	ep->parted = false;
 	if (left <= 0 || bus_request(ep->bus, &p, left, on_farewell, ep,
 	    NULL) == -1)
 		return;
 	while (!ep->parted && bus_alive(ep->bus) &&
 	    (left = deadline - clock_ms()) > 0)
 		bus_turn(ep->bus, NULL, 0, left);
+}
+
+/*
+ * What comes to nobody comes again much later: so what the broker sent before
+ * it answers is taken, and what an answer may have overtaken.
+ */
+static void
+take_the_rest(struct endpoint *ep, int64_t deadline)
+{
+	int64_t		quiet;
+	uint64_t	n;
+
+	do {
+		n = hear_taken(ep->hear);
+		farewell(ep, deadline);
+		quiet = clock_ms() + QUIET_MS;
+		while (bus_alive(ep->bus) && hear_taken(ep->hear) == n &&
+		    clock_ms() < quiet)
+			bus_turn(ep->bus, NULL, 0, quiet - clock_ms());
+	} while (ep->parted && hear_taken(ep->hear) != n);
 }
 
 void
@@ -361,6 +383,8 @@ endpoint_leave_mesh(struct endpoint *ep, int64_t timeout_ms)
 		endpoint_turn(ep, NULL, 0, left);
 	if (ep->bus == NULL)
 		return;
+	if (endpoint_wants(ep, ENDPOINT_DURABLES))
+		take_the_rest(ep, deadline);
 	hear_give_back(ep->hear);
 	farewell(ep, deadline);
 	close_link(ep);

@@ -22,6 +22,7 @@
 #define INFO_MS		2000
 #define AGAIN_MS	10000		/* a durable that is missing: looked for */
 #define LATE_MAX	4096		/* settled while there is no link */
+#define NAK_SOON	"-NAK {\"delay\":100000000}"
 #define NAK_LATER	"-NAK {\"delay\":1000000000}"
 
 enum source_state { SOURCE_OFF, SOURCE_ASKED, SOURCE_ON, SOURCE_MISSING };
@@ -67,6 +68,7 @@ struct hear_part {
 	STAILQ_HEAD(, late)	 late;
 	size_t			 n_late;
 	unsigned		 room;
+	uint64_t		 n_taken;	/* durable copies */
 	char			 role[STREAM_MAX];	/* a token; or "" */
 	char			 dlv[SUBJECT_MAX];	/* our subject there */
 };
@@ -403,6 +405,7 @@ on_durable(void *arg, natsMsg *nm, const struct js_delivery *d)
 	struct error	 e;
 	const char	*how;
 
+	src->part->n_taken++;
 	if (message_parse(&m, natsMsg_GetData(nm),
 	    (size_t)natsMsg_GetDataLength(nm), &e) == -1 ||
 	    check_durable(src, &m, natsMsg_GetSubject(nm), &e) == -1) {
@@ -662,10 +665,16 @@ hear_part_unbind(struct hear_part *p)
 	sources_stop(p);
 }
 
+uint64_t
+hear_taken(const struct hear_part *p)
+{
+	return p->n_taken;
+}
+
 /*
  * So that who comes next has it at once.  Until now no more was asked for, but
- * what was on its way was given; and the pulls end before, or they would get
- * what goes back.
+ * what was on its way was given; and the pulls end before, and a little time
+ * for the broker to see that, or they would get what goes back.
  */
 void
 hear_give_back(struct hear_part *p)
@@ -674,5 +683,5 @@ hear_give_back(struct hear_part *p)
 
 	sources_stop(p);
 	for (n = map_first(p->held); n != NULL; n = map_next(n))
-		settle_copies(p, map_value(n), "-NAK");
+		settle_copies(p, map_value(n), NAK_SOON);
 }

@@ -126,6 +126,8 @@ bool	hear_historical(struct hear_part *, const struct endpoint_said *,
 	    bool historical);
 /* How long (ms) a turn may wait for the sake of what is being joined. */
 int64_t	join_part_wait_ms(const struct join_part *);
+/* How many durable copies have come, ever. */
+uint64_t hear_taken(const struct hear_part *);
 /* Leaving the mesh: nothing more is taken, what is not settled goes back. */
 void	hear_give_back(struct hear_part *);
 /* Write the last presence of this agent, offline; is it stored, or can it not

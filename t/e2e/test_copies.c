@@ -372,6 +372,36 @@ START_TEST(given_to_the_next_at_once)
 }
 END_TEST
 
+#define FLOOD		200
+#define FLOOD_BYTES	8000
+
+/* What is on its way while it leaves goes back, too. */
+START_TEST(given_to_the_next_in_mid_flow)
+{
+	struct party	*p;
+	char		 id[16], text[FLOOD_BYTES + 1];
+	int64_t		 began;
+	unsigned	 i;
+
+	memset(text, 'x', FLOOD_BYTES);
+	text[FLOOD_BYTES] = '\0';
+	for (i = 0; i < FLOOD; i++) {
+		snprintf(id, sizeof(id), "f%u", i);
+		keep_copy(id, text);
+	}
+	p = party_begin(scout, HEARS, "general");
+	p->hold = true;
+	PARTY_AWAIT(p, p->n > 0);
+	party_leave(p);
+	began = test_now_ms();
+	p = party_make(scout, HEARS, "general");
+	PARTY_AWAIT(p, p->n == FLOOD);
+	ck_assert_int_lt(test_now_ms() - began, 5000);
+	PARTY_AWAIT(p, unread() == 0);
+	end(p);
+}
+END_TEST
+
 START_TEST(given_to_the_next_after_a_kill)
 {
 	struct party	*p;
@@ -473,6 +503,7 @@ main(void)
 	tcase_add_test(links, settled_across_brokers);
 	tcase_add_test(links, held_for_long);
 	tcase_add_test(links, given_to_the_next_at_once);
+	tcase_add_test(links, given_to_the_next_in_mid_flow);
 	tcase_add_test(links, given_to_the_next_after_a_kill);
 	tcase_add_test(many, many_that_are_held);
 	tcase_add_test(many, a_durable_that_is_missing);
