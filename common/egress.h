@@ -83,8 +83,8 @@ struct egress_end {
 /*
  * Run a program to its end, for timeout_ms at most: then its whole process
  * group gets SIGTERM, and SIGKILL half a second later; and should we die
- * before, it gets SIGTERM.  stdin and stdout are /dev/null.  0: how it went is in *end; -1 with *e: EGRESS_REFUSED,
- * EX_OSERR.
+ * before, it gets SIGTERM.  stdin and stdout are /dev/null.  0: how it went is
+ * in *end; -1 with *e: EGRESS_REFUSED, EX_OSERR.
  */
 int	egress_run(enum egress_whose, char *const argv[], const char *cwd,
 	    int64_t timeout_ms, struct egress_end *end, struct error *);

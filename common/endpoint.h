@@ -271,6 +271,9 @@ struct endpoint_history {
 	int64_t		 since_ms;	/* epoch; only what is younger; 0: all */
 	uint64_t	 up_to_seq;	/* at most this; 0: no bound */
 	size_t		 limit;		/* the newest so many; 0: all */
+	size_t		 max_bytes;	/* with a limit: of those at most so
+					   many bytes, but one message at
+					   least; 0: no bound */
 };
 
 struct endpoint_said {
@@ -289,8 +292,9 @@ struct endpoint_said {
  * not what their subjects say.
  */
 struct endpoint_told {
-	size_t	given, bad;
-	bool	dropped;
+	size_t		given, bad;
+	uint64_t	older;		/* left out by limit or max_bytes */
+	bool		dropped;
 };
 
 typedef void	endpoint_said_fn(void *arg, const struct endpoint_said *);

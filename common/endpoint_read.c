@@ -67,6 +67,8 @@ struct reading {
 	struct kept		*ring;		/* of want.limit */
 	size_t			 limit;		/* 0: each is given as it comes */
 	uint64_t		 n;		/* in range, ever */
+	uint64_t		 n_gone;	/* the oldest of them, not kept */
+	size_t			 bytes;		/* of those that are kept */
 	uint64_t		 oldest_seq;	/* of those that are given */
 	size_t			 given, bad;
 	struct error		 why;		/* code 0: read to the end */
@@ -139,10 +141,10 @@ give(struct reading *r, natsMsg *nm, uint64_t seq, int64_t stored_ms)
 static void
 give_kept(struct reading *r)
 {
-	uint64_t	i = r->n > r->limit ? r->n - r->limit : 0;
+	uint64_t	i;
 	struct kept	*k;
 
-	for (; r->limit > 0 && i < r->n; i++) {
+	for (i = r->n_gone; r->limit > 0 && i < r->n; i++) {
 		k = &r->ring[i % r->limit];
 		give(r, k->msg, k->seq, k->stored_ms);
 	}
@@ -161,7 +163,7 @@ is_dropped(const struct reading *r)
 	uint64_t			 floor = r->want.after_seq + 1;
 
 	/* The newest few were asked for, and those are all here. */
-	if (r->limit > 0 && r->n > r->limit && r->oldest_seq > floor)
+	if (r->n_gone > 0 && r->oldest_seq > floor)
 		floor = r->oldest_seq;
 	if (r->cap <= 0 ||
 	    (r->want.up_to_seq != 0 && floor > r->want.up_to_seq))
@@ -202,6 +204,7 @@ finish(struct reading *r)
 		give_kept(r);
 		told.given = r->given;
 		told.bad = r->bad;
+		told.older = r->n_gone;
 		told.dropped = is_dropped(r);
 		r->told(r->arg, &told, NULL);
 	} else
@@ -299,10 +302,37 @@ is_wanted(const struct reading *r, const struct js_delivery *d)
 }
 
 static void
+drop_oldest(struct reading *r)
+{
+	struct kept	*k = &r->ring[r->n_gone++ % r->limit];
+
+	r->bytes -= (size_t)natsMsg_GetDataLength(k->msg);
+	bus_msg_free(k->msg);
+	k->msg = NULL;
+}
+
+/* Takes it: one of the newest now. */
+static void
+keep(struct reading *r, natsMsg *nm, const struct js_delivery *d)
+{
+	struct kept	*k;
+
+	if (r->n - r->n_gone == r->limit)
+		drop_oldest(r);
+	k = &r->ring[r->n++ % r->limit];
+	k->msg = nm;
+	k->seq = d->stream_seq;
+	k->stored_ms = d->stored_ms;
+	r->bytes += (size_t)natsMsg_GetDataLength(nm);
+	while (r->want.max_bytes > 0 && r->bytes > r->want.max_bytes &&
+	    r->n - r->n_gone > 1)
+		drop_oldest(r);
+}
+
+static void
 on_message(void *arg, natsMsg *nm, const struct js_delivery *d)
 {
 	struct reading	*r = arg;
-	struct kept	*k;
 
 	r->heard_ms = clock_ms();
 	/* A request whose answer nobody awaited any more took some with it. */
@@ -322,11 +352,7 @@ on_message(void *arg, natsMsg *nm, const struct js_delivery *d)
 		r->n++;
 		give(r, nm, d->stream_seq, d->stored_ms);
 	} else {
-		k = &r->ring[r->n++ % r->limit];
-		bus_msg_free(k->msg);
-		k->msg = nm;
-		k->seq = d->stream_seq;
-		k->stored_ms = d->stored_ms;
+		keep(r, nm, d);
 		return;
 	}
 	bus_msg_free(nm);

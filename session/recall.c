@@ -106,9 +106,9 @@ on_told(void *arg, const struct endpoint_told *told, const struct error *e)
 	if (told->dropped)
 		page_add(&r->aged, "Of #%s older messages than those above "
 		    "have aged out.\n", r->channels.v[r->at]);
-	else if (told->given >= RECALL_MAX)
+	else if (told->older > 0)
 		page_add(&r->aged, "Of #%s there are older messages than the "
-		    "newest %d.\n", r->channels.v[r->at], RECALL_MAX);
+		    "newest %zu.\n", r->channels.v[r->at], told->given);
 	r->at++;
 	read_next(r);
 }
@@ -118,7 +118,8 @@ read_next(struct recall *r)
 {
 	struct endpoint_history	h = { .after_seq =
 				    r->s->attention->frontier_seq,
-				    .limit = RECALL_MAX };
+				    .limit = RECALL_MAX,
+				    .max_bytes = RECALL_BYTES_MAX };
 
 	if (r->at >= r->channels.n || !r->s->attention->frontier_known) {
 		finish(r);

@@ -6,10 +6,11 @@
 
 /*
  * What was said in the channels since focus began: of each concrete channel
- * that is joined, has replay and no mode of its own, the newest RECALL_MAX.
- * One's own words are left out.
+ * that is joined, has replay and no mode of its own, the newest RECALL_MAX, or
+ * as many as are RECALL_BYTES_MAX.  One's own words are left out.
  */
 #define RECALL_MAX	1000	/* messages of a channel */
+#define RECALL_BYTES_MAX (4 * 1024 * 1024)
 
 struct recalled {
 	struct message	 m;		/* owned */

@@ -253,6 +253,13 @@ START_TEST(history)
 	ck_assert_str_eq(s.text, "n19");
 	READ(p, &s, "general", .limit = 50);
 	ck_assert(s.n == 50 && s.first == 971 && !s.told.dropped);
+	ck_assert_uint_eq(s.told.older, 950);
+	/* A message is more than 100 bytes, and less than 500. */
+	READ(p, &s, "general", .limit = 50, .max_bytes = 2500);
+	ck_assert(s.n >= 5 && s.n < 25 && s.last == 1020);
+	ck_assert_uint_eq(s.told.older, 1000 - s.n);
+	READ(p, &s, "general", .limit = 50, .max_bytes = 1);
+	ck_assert(s.n == 1 && s.first == 1020);
 	READ(p, &s, "general", .limit = 50, .up_to_seq = 100);
 	ck_assert(s.n == 50 && s.first == 51 && s.last == 100);
 	ck_assert(!s.told.dropped);
