@@ -233,6 +233,32 @@ channel_covered(const char *pattern, char *const *allow, size_t n)
 	return false;
 }
 
+int
+channel_transcript(char *buf, size_t size, const char *name)
+{
+	size_t	n = 3;
+	bool	run = false, plain;
+
+	if (size <= n)
+		return -1;
+	memcpy(buf, "tr-", n);
+	for (; *name != '\0'; name++) {
+		char	c = *name;
+
+		if (c >= 'A' && c <= 'Z')
+			c = (char)(c - 'A' + 'a');
+		plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
+		if (plain || !run) {
+			if (n + 1 >= size)
+				return -1;
+			buf[n++] = plain ? c : '-';
+		}
+		run = !plain;
+	}
+	buf[n] = '\0';
+	return (int)n;
+}
+
 /* --- streams and buckets ------------------------------------------------- */
 
 static int	build(char *, size_t, const char *, ...)

@@ -121,6 +121,10 @@ bool	channel_is_concrete(const char *s);	/* valid, no wildcard */
 /* Is every channel of `pattern` inside one entry of `allow`?  A concrete
  * channel is covered by a match; a pattern by one at least as wide. */
 bool	channel_covered(const char *pattern, char *const *allow, size_t n);
+/* Where the agent of that name says what is said in its session: tr-<name>, in
+ * lower case, each run of other characters a -.  Its length, or -1 when it does
+ * not fit. */
+int	channel_transcript(char *buf, size_t size, const char *name);
 
 /* FNV-1a (32 bit) of owner modulo shards. */
 unsigned name_shard(const char *owner, unsigned shards);

@@ -113,32 +113,6 @@ connector_policy(const struct agent_file *f, enum launch_policy *policy,
 }
 
 int
-connector_transcript(char *buf, size_t size, const char *name)
-{
-	size_t	n = 3;
-	bool	run = false, plain;
-
-	if (size <= n)
-		return -1;
-	memcpy(buf, "tr-", n);
-	for (; *name != '\0'; name++) {
-		char	c = *name;
-
-		if (c >= 'A' && c <= 'Z')
-			c = (char)(c - 'A' + 'a');
-		plain = (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9');
-		if (plain || !run) {
-			if (n + 1 >= size)
-				return -1;
-			buf[n++] = plain ? c : '-';
-		}
-		run = !plain;
-	}
-	buf[n] = '\0';
-	return (int)n;
-}
-
-int
 connector_args(struct launch_plan *p, struct error *e, ...)
 {
 	const char	*arg;

@@ -81,9 +81,6 @@ int	connector_can(const struct connector *, const char *resume,
 /* "never" unless the file's `restart` says otherwise.  EX_DATAERR. */
 int	connector_policy(const struct agent_file *, enum launch_policy *,
 	    struct error *);
-/* tr-<name>: lower case, each run of other characters a -.  Its length, or
- * -1 when it does not fit. */
-int	connector_transcript(char *buf, size_t size, const char *name);
 
 /* For connectors: is that one program there?  EX_UNAVAILABLE. */
 int	connector_needs(const struct connector *, const char *program,

@@ -545,7 +545,7 @@ allow_transcript(struct start *s, struct error *e)
 
 	if (!s->recipe.transcript)
 		return 0;
-	if (connector_transcript(channel, sizeof(channel), s->slot->name) ==
+	if (channel_transcript(channel, sizeof(channel), s->slot->name) ==
 	    -1)
 		return error_set(e, EX_USAGE, "%s is too long a name",
 		    s->slot->name);

@@ -329,11 +329,11 @@ START_TEST(a_transcript_has_a_channel)
 		{ "a_b", "tr-a-b" } };
 	char				buf[32];
 
-	ck_assert_int_eq(connector_transcript(buf, sizeof(buf), names[_i][0]),
+	ck_assert_int_eq(channel_transcript(buf, sizeof(buf), names[_i][0]),
 	    (int)strlen(names[_i][1]));
 	ck_assert_str_eq(buf, names[_i][1]);
 	ck_assert(channel_is_concrete(buf));
-	ck_assert_int_eq(connector_transcript(buf, strlen(names[_i][1]),
+	ck_assert_int_eq(channel_transcript(buf, strlen(names[_i][1]),
 	    names[_i][0]), -1);
 }
 END_TEST
