@@ -179,8 +179,13 @@ session_is_up(struct session *s, struct mcp_call *c)
 void
 session_wake(struct session *s, const char *content, cJSON *meta)
 {
-	cJSON	*params = cJSON_CreateObject();
+	cJSON	*params;
 
+	if (!s->conf.channel) {
+		cJSON_Delete(meta);
+		return;
+	}
+	params = cJSON_CreateObject();
 	if (meta == NULL)
 		meta = cJSON_CreateObject();
 	if (params == NULL || !json_set_str(params, "content", content)) {
@@ -360,6 +365,8 @@ start(struct loop *l, struct error *e)
 	if (session_conf_load(&s->conf, e) == -1 ||
 	    catch_signals(l, e) == -1)
 		return -1;
+	if (!s->conf.channel)
+		l->mcp_conf.experimental = NULL;
 	if ((s->mcp = mcp_new(&l->mcp_conf, &mcp_ops, s)) == NULL)
 		return no_memory(e);
 	if (s->conf.mesh)

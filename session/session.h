@@ -68,6 +68,7 @@ bool	session_is_up(struct session *, struct mcp_call *);
 /*
  * Wake the model: notifications/claude/channel, content (copied) and meta
  * {name: text} (taken; NULL: none).  Waits until the client has initialized.
+ * Without conf.channel nothing is done.
  */
 void	session_wake(struct session *, const char *content, cJSON *meta);
 

@@ -339,6 +339,7 @@ session_conf_load(struct session_conf *c, struct error *e)
 	int		rc = 0;
 
 	memset(c, 0, sizeof(*c));
+	c->channel = true;
 	if (read_control(c, e) == -1)
 		return -1;
 	if (flag(&c->channel, "COTAL_CHANNEL", &why) == -1 ||

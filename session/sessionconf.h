@@ -26,7 +26,8 @@
  *	COTAL_ALLOW_PUBLISH	or the file's, or with credentials nothing, else
  *				all
  *	COTAL_ROLE, _KIND, _MODEL, _CAPABILITIES, _QUIET, _MUTED  or the file's
- *	COTAL_TLS, COTAL_CHANNEL, COTAL_TRANSCRIPT	1, or 0
+ *	COTAL_TLS, COTAL_TRANSCRIPT			1, or 0
+ *	COTAL_CHANNEL					0, or 1
  *	COTAL_CONTROL_SOCKET, COTAL_CONTROL_TOKEN	both or none
  */
 struct session_conf {
@@ -45,8 +46,8 @@ struct session_conf {
 	struct strlist	 capabilities;
 	struct strlist	 quiet, muted;
 	char		*control_socket, *control_token;
-	bool		 channel;	/* COTAL_CHANNEL */
-	bool		 transcript;	/* COTAL_TRANSCRIPT */
+	bool		 channel;	/* COTAL_CHANNEL: wakes are sent */
+	bool		 transcript;	/* COTAL_TRANSCRIPT: is mirrored */
 };
 
 /*

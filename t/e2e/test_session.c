@@ -230,6 +230,16 @@ START_TEST(what_was_not_shown_outlives_the_session)
 }
 END_TEST
 
+/* A host that knows no such notification is sent none. */
+START_TEST(wakes_can_be_turned_off)
+{
+	start("COTAL_CHANNEL=0");
+	agent_post_as(peer, "general", "for you", "m-1", "scout");
+	AWAIT(times_in(host_inbox(h), "| for you") == 1);
+	ck_assert_uint_eq(host_wakes(h), 0);
+}
+END_TEST
+
 /* --- focus ------------------------------------------------------------------------------ */
 
 static void
@@ -637,6 +647,7 @@ main(void)
 	tcase_add_test(tc, hooks_say_how_it_is);
 	tcase_add_test(tc, hooks_find_the_next_server);
 	tcase_add_test(tc, what_a_start_begins_anew);
+	tcase_add_test(tc, wakes_can_be_turned_off);
 	tcase_add_test(tc, a_name_ends_no_tag);
 	tcase_add_test(tc, what_is_long_is_shown_whole);
 	tcase_add_test(tc, what_it_sends_arrives_or_says_why_not);

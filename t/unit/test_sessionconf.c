@@ -122,10 +122,25 @@ START_TEST(a_name_and_a_space_are_enough)
 	ck_assert_str_eq(c.servers, "nats://127.0.0.1:4222");
 	ck_assert_ptr_null(c.token);
 	ck_assert_ptr_null(c.creds.jwt);
-	ck_assert(!c.tls && !c.channel && !c.transcript);
+	ck_assert(!c.tls && c.channel && !c.transcript);
 	is(&c.subscribe, "general");
 	is(&c.allow_subscribe, ">");
 	is(&c.allow_publish, ">");
+}
+END_TEST
+
+START_TEST(what_is_turned_on_and_off)
+{
+	set("NAME", "scout");
+	set("SPACE", "t");
+	set("CHANNEL", "0");
+	set("TRANSCRIPT", "1");
+	good();
+	ck_assert(!c.channel && c.transcript);
+	set("CHANNEL", "1");
+	set("TRANSCRIPT", "0");
+	good();
+	ck_assert(c.channel && !c.transcript);
 }
 END_TEST
 
@@ -311,6 +326,7 @@ main(void)
 	tcase_add_checked_fixture(tc, setup, teardown);
 	tcase_add_test(tc, without_a_name_it_stays_off);
 	tcase_add_test(tc, a_name_and_a_space_are_enough);
+	tcase_add_test(tc, what_is_turned_on_and_off);
 	tcase_add_test(tc, a_link_is_enough);
 	tcase_add_test(tc, a_link_with_a_user);
 	tcase_add_test(tc, a_bad_link_is_not_repeated);
