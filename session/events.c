@@ -9,6 +9,7 @@
 #include "json.h"
 #include "session.h"
 #include "told.h"
+#include "transcript.h"
 
 /* A host cuts a context of more than 10,000 characters. */
 #define CONTEXT_MOST	9500
@@ -348,6 +349,7 @@ hook_event(void *arg, const cJSON *event)
 {
 	struct session	*s = arg;
 
+	transcript_event(s->transcript, event);
 	return events_run(s->events, event);
 }
 

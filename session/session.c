@@ -22,6 +22,7 @@
 #include "pipes.h"
 #include "session.h"
 #include "tools.h"
+#include "transcript.h"
 
 #define TURN_MS		100
 #define READ_SIZE	16384
@@ -301,6 +302,7 @@ serve_fds(struct loop *l)
 		l->s.stop = true;
 	if (l->s.hooks != NULL)
 		hooksock_serve(l->s.hooks, p + N_FIXED, l->n_fds - N_FIXED);
+	transcript_tend(l->s.transcript);
 	write_client(l);
 }
 
@@ -375,7 +377,8 @@ start(struct loop *l, struct error *e)
 		log_info("off the mesh", "why=%s", log_str(s->conf.why_not));
 	if ((s->attention = attention_new(s)) == NULL ||
 	    (s->inbox = inbox_new(s)) == NULL ||
-	    (s->events = events_new(s)) == NULL)
+	    (s->events = events_new(s)) == NULL ||
+	    (s->transcript = transcript_new(s)) == NULL)
 		return no_memory(e);
 	if (s->conf.control_socket == NULL)
 		log_info("no control socket: hooks are not heard",
@@ -414,10 +417,13 @@ leave(struct loop *l)
 	hooksock_free(s->hooks);
 	s->hooks = NULL;
 	reconnected(s, "the session ends");
+	if (s->transcript != NULL)
+		transcript_tend(s->transcript);
 	if (s->ep != NULL)
 		endpoint_leave_mesh(s->ep, LEAVE_MS - FLUSH_MS);
 	endpoint_free(s->ep);
 	s->ep = NULL;
+	transcript_free(s->transcript);
 	events_free(s->events);
 	inbox_free(s->inbox);
 	attention_free(s->attention);

@@ -10,6 +10,7 @@ struct attention;
 struct events;
 struct hooksock;
 struct inbox;
+struct transcript;
 
 /*
  * A session of an agent: the mesh (endpoint.h) on one side, the host's model
@@ -28,6 +29,7 @@ struct session {
 	struct attention	*attention;	/* what wakes */
 	struct inbox		*inbox;		/* what is to be read */
 	struct events		*events;	/* what the host's hooks say */
+	struct transcript	*transcript;	/* what is said in it */
 	struct hooksock		*hooks;		/* NULL: no control socket */
 	int64_t			 hooks_ms;	/* try again for it then; or 0 */
 	struct mcp_call		*reconnecting;	/* waits for the link; NULL */
