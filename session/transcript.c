@@ -18,7 +18,6 @@
 #include "transcript.h"
 
 #define CHUNK		65536
-#define CHUNKS		4	/* in a turn */
 #define AGAIN_MS	1000
 
 /* A message under way. */
@@ -221,20 +220,14 @@ read_chunk(struct transcript *t)
 	return true;
 }
 
+/* Little in a turn: a hook may wait for the next. */
 static void
 read_some(struct transcript *t)
 {
 	bool	over = clock_ms() >= t->until_ms;
-	int	i;
 
-	for (i = 0; i < CHUNKS; i++) {
-		if (t->n_items >= TRANSCRIPT_QUEUE_MAX)
-			return;
-		if (!read_chunk(t)) {
-			t->due = !over;
-			return;
-		}
-	}
+	if (t->n_items < TRANSCRIPT_QUEUE_MAX && !read_chunk(t))
+		t->due = !over;
 }
 
 static void
@@ -252,6 +245,16 @@ static bool
 is_ours(const struct stat *st)
 {
 	return S_ISREG(st->st_mode) && st->st_uid == geteuid();
+}
+
+/* By the clock of the file system's stamps, which lags behind the other. */
+static int64_t
+stamp_ms(void)
+{
+	struct timespec	ts;
+
+	clock_gettime(CLOCK_REALTIME_COARSE, &ts);
+	return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
 /* Was it made since the last event, so that none of it was read?  Not every
@@ -343,7 +346,7 @@ transcript_event(struct transcript *t, const cJSON *event)
 		t->absent = t->told = false;
 	}
 	look(t);
-	t->looked_ms = clock_epoch_ms();
+	t->looked_ms = stamp_ms();
 	t->due = true;
 	t->until_ms = clock_ms() + TRANSCRIPT_FOLLOW_MS;
 }
@@ -365,7 +368,7 @@ set_start(struct transcript *t)
 	struct tm	tm;
 	char		day[TRANSCRIPT_TIME_MAX - 8];
 
-	t->looked_ms = clock_epoch_ms();
+	t->looked_ms = stamp_ms();
 	now = (time_t)(t->looked_ms / 1000);
 	if (gmtime_r(&now, &tm) == NULL ||
 	    strftime(day, sizeof(day), "%Y-%m-%dT%H:%M:%S", &tm) == 0)
