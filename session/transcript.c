@@ -258,7 +258,7 @@ stamp_ms(void)
 }
 
 /* Was it made since the last event, so that none of it was read?  Not every
- * file system can tell. */
+ * file system can tell, and none within a tick: then it was not. */
 static bool
 is_new(const struct transcript *t)
 {
@@ -267,7 +267,7 @@ is_new(const struct transcript *t)
 	return statx(t->fd, "", AT_EMPTY_PATH, STATX_BTIME, &x) == 0 &&
 	    (x.stx_mask & STATX_BTIME) != 0 &&
 	    (int64_t)x.stx_btime.tv_sec * 1000 +
-	    x.stx_btime.tv_nsec / 1000000 >= t->looked_ms;
+	    x.stx_btime.tv_nsec / 1000000 > t->looked_ms;
 }
 
 /* In a line of which the beginning was not read, to its end. */
